@@ -1,0 +1,61 @@
+# Two commands for a newcomer: `make practice` and `make test`.
+# The others are for those who work on Portolan.
+
+GO      ?= go
+KERNEL  ?= archive
+BIN     := .build/portolan
+RUN     := .practice
+GOFILES := $(shell find cmd tui wizard usb flashers templates chroot -name '*.go' -o -path '*/templates/*' -type f)
+
+export CGO_ENABLED ?= 0
+
+.PHONY: practice test test-slow build lint bench setup-practice setup-test clean
+
+# The practice voyage: the UI on a terminal, the plain voyage where there is none.
+practice: setup-practice $(BIN) $(RUN)/answers.toml $(RUN)/passphrase
+	@if [ -t 0 ] && [ -t 1 ]; then \
+		exec $(BIN) --practice --port $(RUN)/port; \
+	else \
+		exec $(BIN) voyage --practice --plain --kernel $(KERNEL) \
+			--port $(RUN)/port --answers $(RUN)/answers.toml; \
+	fi
+
+build: $(BIN)
+
+$(BIN): go.mod go.sum $(GOFILES)
+	@mkdir -p $(@D)
+	$(GO) build -trimpath -o $@ ./cmd/portolan
+
+# The answers of the rehearsal, and a passphrase of your own machine's making:
+# there is no default one.
+$(RUN)/answers.toml: docs/practice-answers.toml
+	@mkdir -p $(@D)
+	@cp $< $@
+
+$(RUN)/passphrase:
+	@mkdir -p $(@D)
+	@umask 077; head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n' > $@
+
+test: setup-test $(BIN)
+	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
+
+# Adds the voyage with a kernel compiled from source (about 10 minutes).
+test-slow: setup-test $(BIN)
+	PORTOLAN_SLOW=1 $(GO) test -timeout 60m -run 'Slow' -v ./cmd/portolan
+
+lint:
+	@test -z "$$(gofmt -l cmd tui wizard usb flashers templates chroot)" || { gofmt -l cmd tui wizard usb flashers templates chroot; exit 1; }
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@2025.1.1 ./...
+
+bench: setup-test $(BIN)
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
+
+setup-practice:
+	@.ci/setup practice
+
+setup-test:
+	@.ci/setup test
+
+clean:
+	rm -rf .build
