@@ -100,6 +100,7 @@ func TestOddImagesRoundTrip(t *testing.T) {
 		"cmdline seam":        change(func(b []byte) []byte { b[64+511] = 0; return b }),
 		"cmdline is no utf-8": change(func(b []byte) []byte { b[70] = 0xff; return b }),
 		"old header size":     change(func(b []byte) []byte { b[1644]++; return b }),
+		"no header size":      change(func(b []byte) []byte { clear(b[1644:1648]); return b }),
 		"header gap":          change(func(b []byte) []byte { b[2047] = 1; return b }),
 		"kernel gap":          change(func(b []byte) []byte { b[2048+5000] = 1; return b }),
 		"trailer":             append(bytes.Clone(plain), "SEANDROIDENFORCE"...),

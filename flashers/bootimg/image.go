@@ -94,11 +94,11 @@ type Header struct {
 
 	// What follows is set by Read only where an image is not as mkbootimg
 	// writes it, so that Write gives back the same bytes.
-	NameRaw    Bytes  `json:"name_raw,omitempty"`            // the whole field
-	CmdlineRaw Bytes  `json:"cmdline_raw,omitempty"`         // both fields, 1536 bytes
-	HeaderSize uint32 `json:"header_size,omitempty"`         // the field of version 1 and later
-	Reserved   Bytes  `json:"reserved,omitempty"`            // 16 bytes of version 3 and 4
-	DTBOOffset Hex    `json:"recovery_dtbo_offset,omitzero"` // kept without a recovery_dtbo
+	NameRaw    Bytes   `json:"name_raw,omitempty"`            // the whole field
+	CmdlineRaw Bytes   `json:"cmdline_raw,omitempty"`         // both fields, 1536 bytes
+	HeaderSize *uint32 `json:"header_size,omitempty"`         // the field of version 1 and later
+	Reserved   Bytes   `json:"reserved,omitempty"`            // 16 bytes of version 3 and 4
+	DTBOOffset Hex     `json:"recovery_dtbo_offset,omitzero"` // kept without a recovery_dtbo
 }
 
 // Image is a boot image in memory. Parts that a header version does not know

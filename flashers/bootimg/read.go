@@ -113,7 +113,7 @@ func (img *Image) decodeV3(b []byte, size int64) ([]uint32, error) {
 
 func (img *Image) setHeaderSize(n uint32) {
 	if n != headerSize(img.Version) {
-		img.HeaderSize = n
+		img.HeaderSize = &n
 	}
 }
 
@@ -181,7 +181,7 @@ func (img *Image) readParts(r io.ReaderAt, size int64, sizes []uint32) error {
 			if err := readAt(r, img.Gaps[p.name], end); err != nil {
 				return fmt.Errorf("read after the boot image's %s: %w", p.name, err)
 			}
-			return nil
+			continue // to see whether a part is missing
 		}
 		if err := img.readGap(r, p.name, end, off); err != nil {
 			return err

@@ -149,8 +149,8 @@ func (img *Image) encode(page int64) ([]byte, error) {
 	u32 := func(off int, v uint32) { le.PutUint32(b[off:], v) }
 	size := func(b []byte) uint32 { return uint32(len(b)) }
 	own := headerSize(img.Version)
-	if img.HeaderSize != 0 {
-		own = img.HeaderSize
+	if img.HeaderSize != nil {
+		own = *img.HeaderSize
 	}
 	cmdline := padded(img.cmdlineField(), cmdlineMax)
 	if img.Version >= 3 {
