@@ -39,8 +39,8 @@ type Settings struct {
 	Port     int    `json:"port"`      // TCP port of fastboot on 127.0.0.1; 0 chooses a free one
 	Serial   string `json:"serial"`    // empty: DefaultSerial
 	Mount    Mount  `json:"mount"`     // how the touchscreen is built in
-	Lifeline bool   `json:"lifeline"`  // set by Start: file descriptor 3 ends the phone when it ends
-	Ready    bool   `json:"ready"`     // set by Start: file descriptor 4 is told how starting went
+	Lifeline bool   `json:"lifeline"`  // set by Start: descriptor 4 ends the phone when it ends
+	Ready    bool   `json:"ready"`     // set by Start: descriptor 3 is told how starting went
 }
 
 // Boot is what a bootloader takes out of a boot image.
