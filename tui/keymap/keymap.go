@@ -23,6 +23,8 @@ type KeyMap struct {
 	TakeSecret, ClearSecret key.Binding
 	// the console
 	LeaveConsole key.Binding
+	// leaving while a job runs
+	QuitNow, Stay key.Binding
 }
 
 func bind(help, desc string, keys ...string) key.Binding {
@@ -92,6 +94,9 @@ func Default() KeyMap {
 		ClearSecret: bind("ctrl+u", "clear what was typed", "ctrl+u"),
 
 		LeaveConsole: bind("ctrl+]", "leave the console; the session stays", "ctrl+]"),
+
+		QuitNow: bind("y", "cancel the job and quit", "y"),
+		Stay:    bind("n", "stay", "n", "esc"),
 	}
 }
 
@@ -114,10 +119,11 @@ const (
 	FormArea    Area = "Questions"
 	SecretArea  Area = "Passphrase"
 	ConsoleArea Area = "Console"
+	QuitArea    Area = "Quitting while a job runs"
 )
 
 // Areas lists all areas in the order of the documentation.
-var Areas = []Area{Anywhere, Rooms, Voyage, Moving, Text, FormArea, SecretArea, ConsoleArea}
+var Areas = []Area{Anywhere, Rooms, Voyage, Moving, Text, FormArea, SecretArea, ConsoleArea, QuitArea}
 
 // Group returns the bindings of one area.
 func (k KeyMap) Group(a Area) Group {
@@ -139,6 +145,8 @@ func (k KeyMap) Group(a Area) Group {
 		g.Bindings = []key.Binding{k.TakeSecret, k.ClearSecret}
 	case ConsoleArea:
 		g.Bindings = []key.Binding{k.LeaveConsole}
+	case QuitArea:
+		g.Bindings = []key.Binding{k.QuitNow, k.Stay}
 	}
 	return g
 }
