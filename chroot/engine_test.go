@@ -2,7 +2,6 @@ package chroot
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,27 +83,4 @@ func output(t testing.TB, c Chroot, script string) string {
 		t.Fatalf("%s: %v", script, err)
 	}
 	return strings.TrimSpace(string(out))
-}
-
-func TestRunSeesItsOwnRoot(t *testing.T) {
-	e := openEngine(t)
-	c := e.Chroot("test", baseLayer(t, e))
-	if got := output(t, c, "id -u; ls /; cat /proc/1/comm; hostname; cat /proc/self/mounts"); !strings.Contains(got, "overlay / overlay") {
-		t.Errorf("unexpected root:\n%s", got)
-	} else {
-		t.Log(got)
-	}
-	if got := output(t, c, "echo $(ls /dev); echo x >/dev/null; ls -l /dev/pts /dev/fd /dev/null"); !strings.Contains(got, "urandom") {
-		t.Error(got)
-	}
-}
-
-func TestExitError(t *testing.T) {
-	e := openEngine(t)
-	c := e.Chroot("test", baseLayer(t, e))
-	err := c.Run(t.Context(), sh("echo one; echo two >&2; exit 7"))
-	var exit *ExitError
-	if !errors.As(err, &exit) || exit.Code != 7 || strings.Join(exit.Tail, " ") != "one two" {
-		t.Fatalf("error %v", err)
-	}
 }

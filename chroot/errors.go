@@ -61,3 +61,30 @@ func quoteArgv(argv []string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// NoSpaceError says that a filesystem is, or would become, full.
+type NoSpaceError struct {
+	Path string
+	Need int64 // bytes; 0 when it is not known
+	Free int64 // bytes
+}
+
+func (e *NoSpaceError) Error() string {
+	const mib = 1 << 20
+	if e.Need == 0 {
+		return fmt.Sprintf("no space left in %s (%d MiB free): make room, or choose another folder", e.Path, e.Free/mib)
+	}
+	return fmt.Sprintf("%s needs %d MiB and has %d MiB free: make room, or choose another folder", e.Path, (e.Need+mib-1)/mib, e.Free/mib)
+}
+
+// NeedSpace returns a *NoSpaceError unless path has room for need bytes.
+func NeedSpace(path string, need int64) error {
+	free, err := FreeSpace(path)
+	if err != nil {
+		return err
+	}
+	if free < need {
+		return &NoSpaceError{Path: path, Need: need, Free: free}
+	}
+	return nil
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,7 +30,7 @@ const (
 )
 
 const (
-	maxLog   = 64 << 20 // bytes of one log file; then its second half begins anew
+	maxLog   = 64 << 20 // bytes of one log file; the older half is dropped at a time
 	keepLogs = 20       // files
 	logGlob  = "engine-*.log"
 )
@@ -120,8 +119,13 @@ func (l *runLog) rotate() {
 
 // prune keeps the newest logs. Their names sort by time.
 func (l *runLog) prune() {
-	names, _ := filepath.Glob(filepath.Join(l.dir, logGlob))
-	slices.Sort(names)
+	entries, _ := os.ReadDir(l.dir) // sorted
+	var names []string
+	for _, entry := range entries {
+		if ok, _ := filepath.Match(logGlob, entry.Name()); ok {
+			names = append(names, filepath.Join(l.dir, entry.Name()))
+		}
+	}
 	for ; len(names) >= keepLogs; names = names[1:] {
 		os.Remove(names[0])
 		os.Remove(strings.TrimSuffix(names[0], ".log") + ".old")

@@ -22,10 +22,7 @@ type mounter struct {
 func (m *mounter) run(steps []step) error {
 	m.trees, m.files, m.old = map[string]int{}, map[string]bool{}, -1
 	for _, st := range steps {
-		if err := m.step(st); err != nil {
-			if st.Optional {
-				continue
-			}
+		if err := m.step(st); err != nil && !st.Optional {
 			return err
 		}
 	}
@@ -131,30 +128,21 @@ func (m *mounter) place(st step) error {
 // point makes sure that target can be mounted on. A symlink to nowhere
 // (resolv.conf into an empty /run) is followed and its end created.
 func (m *mounter) point(target string, file, keep bool) error {
-	for range 16 {
-		info, err := os.Stat(target)
-		if err == nil {
-			if info.IsDir() == file {
-				return fmt.Errorf("bind on %s: one is a directory, the other is not", target)
-			}
-			return nil
+	info, err := os.Stat(target)
+	if err == nil {
+		if info.IsDir() == file {
+			return fmt.Errorf("bind on %s: one is a directory, the other is not", target)
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("mount point: %w", err)
-		}
-		link, err := os.Readlink(target)
-		if err != nil {
-			break
-		}
-		if !filepath.IsAbs(link) {
-			link = filepath.Join(filepath.Dir(target), link)
-		}
-		target = link
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("mount point: %w", err)
 	}
 	if !file {
-		return m.mkdirs(target, keep)
+		return m.mkdirs(target, keep, 0)
 	}
-	if err := m.mkdirs(filepath.Dir(target), keep); err != nil {
+	target, err = m.parents(target, keep, 0)
+	if err != nil {
 		return err
 	}
 	f, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
@@ -167,16 +155,37 @@ func (m *mounter) point(target string, file, keep bool) error {
 	return f.Close()
 }
 
-func (m *mounter) mkdirs(dir string, keep bool) error {
+// maxLinks bounds how many symlinks are followed, as the kernel does.
+const maxLinks = 40
+
+// parents makes the directories above p and follows p while it is a symlink to
+// nothing. It returns where p would be.
+func (m *mounter) parents(p string, keep bool, links int) (string, error) {
+	if links > maxLinks {
+		return "", fmt.Errorf("mount point %s: %w", p, unix.ELOOP)
+	}
+	if err := m.mkdirs(filepath.Dir(p), keep, links+1); err != nil {
+		return "", err
+	}
+	link, err := os.Readlink(p)
+	if err != nil {
+		return p, nil
+	}
+	if !filepath.IsAbs(link) {
+		link = filepath.Join(filepath.Dir(p), link)
+	}
+	return m.parents(link, keep, links+1)
+}
+
+func (m *mounter) mkdirs(dir string, keep bool, links int) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if parent := filepath.Dir(dir); parent != dir {
-		if err := m.mkdirs(parent, keep); err != nil {
-			return err
-		}
+	dir, err := m.parents(dir, keep, links)
+	if err != nil {
+		return err
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("mount point: %w", err)
 	}
 	if !keep {
@@ -187,8 +196,9 @@ func (m *mounter) mkdirs(dir string, keep bool) error {
 
 // pivot makes root the root of this namespace and stacks the old root over it
 // (pivot_root(2), "." "."), so that no directory for it is needed. /proc of the
-// host stays in the namespace until leave: the kernel only allows a new proc
-// where one is fully visible already.
+// host stays in the namespace until leave: the kernel only allows a new proc or
+// sysfs where one is fully visible already. Until then ".." at the root leads to
+// the host, so nothing else is looked up before leave.
 func (m *mounter) pivot(root string) error {
 	old, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

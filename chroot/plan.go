@@ -124,8 +124,7 @@ func plan(s spec) ([]step, error) {
 		steps = append(steps, step{Op: opTake, Name: name, Source: at, ReadOnly: true})
 	}
 	steps = append(steps, step{Op: opPivot, Target: root})
-	steps = append(steps, inside(s)...)
-	return append(steps, step{Op: opLeave}), nil
+	return append(steps, inside(s)...), nil
 }
 
 // overlay merges the trees kept as prefix0 … prefixN (lowest first) at target.
@@ -168,14 +167,15 @@ func inside(s spec) []step {
 	steps := []step{
 		{Op: opMount, Source: "proc", Target: "/proc", FS: "proc", Flags: safe},
 	}
-	if s.registers() {
-		steps = append(steps, step{Op: opPlace, Name: "binfmt", Target: "/proc/sys/fs/binfmt_misc", Optional: true})
-	}
 	// A new sysfs needs an own net namespace; with the host's network the host's /sys is shown.
 	if s.Network {
 		steps = append(steps, step{Op: opPlace, Name: "sys", Target: "/sys", Optional: true})
 	} else {
 		steps = append(steps, step{Op: opMount, Source: "sysfs", Target: "/sys", FS: "sysfs", Flags: safe | unix.MS_RDONLY, Optional: true})
+	}
+	steps = append(steps, step{Op: opLeave})
+	if s.registers() {
+		steps = append(steps, step{Op: opPlace, Name: "binfmt", Target: "/proc/sys/fs/binfmt_misc", Optional: true})
 	}
 	steps = append(steps, step{Op: opMount, Source: "tmpfs", Target: "/dev", FS: "tmpfs", Flags: unix.MS_NOSUID | unix.MS_NOEXEC, Data: "mode=0755"})
 	for _, d := range devices {
