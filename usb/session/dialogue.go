@@ -5,15 +5,16 @@ import (
 	"regexp"
 )
 
-// What the phone's unlock program says. The wording is cryptsetup's
-// (lib/keyslot and src/utils_password.c) and postmarketOS' initramfs of 2017
-// (init_functions.sh, start_onscreen_keyboard's predecessor unlock_root).
+// What the phone's unlock program says. The wording is cryptsetup's (src/ and
+// lib/setup.c), that of postmarketOS' initramfs until October 2017
+// (init_functions.sh, unlock_root_partition) and of Portolan's own.
 var (
 	rePrompt  = regexp.MustCompile(`Enter passphrase for ([^\s:]{1,200}): ?$`)
 	reWrong   = regexp.MustCompile(`No key available with this passphrase`)
 	reOpened  = regexp.MustCompile(`decrypted successfully`)
 	reSSH     = regexp.MustCompile(`^\s*ssh ([A-Za-z0-9._-]{1,64})@([0-9A-Za-z.:-]{1,64})\s*$`)
-	reNotLUKS = regexp.MustCompile(`is not a valid LUKS device|Device \S+ (does not exist|is not a valid)|debug shell`)
+	reNotLUKS = regexp.MustCompile(`is not a valid LUKS device|Device \S+ does not exist`)
+	reBroken  = regexp.MustCompile(`cryptsetup ended with status \d+`) // templates/initramfs/unlock
 	reShell   = regexp.MustCompile(`^(\S*@\S*|[~/]\S*) ?[#$] $|\blogin: ?$`)
 	reEscape  = regexp.MustCompile(`\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]`)
 )
@@ -32,6 +33,7 @@ type dialogue struct {
 
 	wrong   bool // the passphrase just sent was refused
 	opened  bool // the root is open
+	broken  bool // cryptsetup failed for another reason than the passphrase
 	notLUKS bool // whatever answers here does not ask for a passphrase
 	user    string
 	host    string
@@ -58,6 +60,7 @@ func (d *dialogue) endLine() {
 	d.wrong = d.wrong || reWrong.Match(text)
 	d.opened = d.opened || reOpened.Match(text)
 	d.notLUKS = d.notLUKS || reNotLUKS.Match(text)
+	d.broken = d.broken || reBroken.Match(text)
 	if m := reSSH.FindSubmatch(text); d.opened && m != nil {
 		d.user, d.host = string(m[1]), string(m[2])
 	}
@@ -92,7 +95,7 @@ func (d *dialogue) prompt() (device string, ok bool) {
 // sent starts a new round after a passphrase went out.
 func (d *dialogue) sent() {
 	d.endLine()
-	d.wrong, d.opened, d.notLUKS = false, false, false
+	d.wrong, d.opened, d.notLUKS, d.broken = false, false, false, false
 	d.user, d.host = "", ""
 }
 

@@ -33,9 +33,12 @@ type Outcome struct {
 var (
 	ErrNoPrompt = errors.New("the phone did not ask for a passphrase")
 	ErrNotLUKS  = errors.New("what answers is not the passphrase prompt of an encrypted root")
-	ErrClosed   = errors.New("the phone closed the connection")
-	ErrTimeout  = errors.New("the phone did not answer in time")
-	ErrUntyped  = errors.New("the passphrase cannot be typed on a terminal")
+	// ErrUnlockFailed is for a program on the phone that failed, not for a
+	// passphrase that was wrong.
+	ErrUnlockFailed = errors.New("the phone could not open its encrypted root")
+	ErrClosed       = errors.New("the phone closed the connection")
+	ErrTimeout      = errors.New("the phone did not answer in time")
+	ErrUntyped      = errors.New("the passphrase cannot be typed on a terminal")
 )
 
 // maxPassphrase is what cryptsetup reads from a terminal, in bytes
@@ -152,11 +155,13 @@ func readVerdict(ctx context.Context, t *Telnet, device string, secret []byte, o
 			defer interruptible(last, t)()
 			hurried = true
 		case d.opened:
+		case d.notLUKS:
+			return Outcome{}, fmt.Errorf("unlock %s of the phone: %w; it printed: %q", device, ErrNotLUKS, d.seen(secret))
+		case d.broken && (asksAgain || failed):
+			return Outcome{}, fmt.Errorf("unlock %s of the phone: %w; it printed: %q; the passphrase may be right all the same", device, ErrUnlockFailed, d.seen(secret))
 		case asksAgain, d.wrong && failed && o.Closed:
 			o.Result = WrongPassphrase
 			return o, nil
-		case d.notLUKS:
-			return Outcome{}, fmt.Errorf("unlock %s of the phone: %w; it printed: %q", device, ErrNotLUKS, d.seen(secret))
 		}
 		if failed {
 			return Outcome{}, dialogueError("wait for the answer to the passphrase for "+device, cause(ctx, err), ErrTimeout, d.seen(secret))

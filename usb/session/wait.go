@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"time"
@@ -144,17 +143,37 @@ func (w *wait) run(ctx context.Context) (*Reached, error) {
 		case ctx.Err() != nil:
 			return nil, w.late(ctx)
 		case errors.Is(err, errMoved):
+			continue
 		case errors.Is(err, usb.ErrGone), errors.Is(err, usb.ErrNotFound):
-			// The watcher is about to tell; until it does, this is what is seen.
+			// The handle is of an earlier plug-in, or the watcher is about to tell.
 			w.drop()
-			w.present = false
 		case errors.Is(err, usb.ErrWrongMode):
-			w.device.Mode = usb.ModeUnknown
 		default:
 			return nil, err
 		}
+		if err := w.rest(ctx, stale); err != nil && !errors.Is(err, errMoved) {
+			return nil, w.late(ctx)
+		}
 	}
 }
+
+// stale is the pause after the handle and the watcher told different stories.
+const stale = 250 * time.Millisecond
+
+// rest lets time pass, unless the phone changes.
+func (w *wait) rest(ctx context.Context, pause time.Duration) error {
+	return w.during(ctx, func(ctx context.Context) error {
+		select {
+		case <-time.After(pause):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+// ready tells whether the watcher sees the phone with its network.
+func (w *wait) ready() bool { return w.present && w.device.Mode == usb.ModeNetwork }
 
 // late explains an ended context with the stage that was not passed.
 func (w *wait) late(ctx context.Context) error {
@@ -175,7 +194,7 @@ func (w *wait) mode(ctx context.Context) error {
 		if w.present && w.device.Mode == usb.ModeBootFailed {
 			return &BootError{Device: w.device}
 		}
-		if w.present && w.device.Mode == usb.ModeNetwork {
+		if w.ready() {
 			return nil
 		}
 		w.say(StageMode, "the phone to start Linux and bring its USB network", seesMode(w.device, w.present))
@@ -232,83 +251,6 @@ func (w *wait) during(ctx context.Context, call func(context.Context) error) err
 	}
 }
 
-// reach goes from a phone with a USB network to a connection.
-func (w *wait) reach(ctx context.Context) (*Reached, error) {
-	if w.handle == nil {
-		err := w.during(ctx, func(ctx context.Context) (err error) {
-			w.handle, err = w.Watcher.Open(ctx, w.Device)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	if l, ok := w.handle.(usb.Linker); ok {
-		w.say(StageLink, "the computer to see the phone's network interface", "the phone says it has a USB network")
-		var link usb.Link
-		err := w.during(ctx, func(ctx context.Context) (err error) {
-			link, err = l.Link(ctx)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		w.say(StageLease, "an address from the phone", seesLink(link))
-	} else {
-		w.say(StageLease, "an address from the phone", "the phone brings a USB network")
-	}
-	var lease usb.Lease
-	err := w.during(ctx, func(ctx context.Context) (err error) {
-		lease, err = w.handle.Lease(ctx)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	conn, err := w.knock(ctx, lease)
-	if err != nil {
-		return nil, err
-	}
-	return &Reached{Conn: conn, Handle: w.handle, Lease: lease, Device: w.device}, nil
-}
-
-// knock tries the port until a server greets.
-func (w *wait) knock(ctx context.Context, lease usb.Lease) (net.Conn, error) {
-	what := fmt.Sprintf("%s to answer on port %d", serverName(w.Port), w.Port)
-	sees := fmt.Sprintf("the computer is %v, the phone %v", lease.Address, lease.Server)
-	pause := firstKnock
-	for {
-		w.say(StagePort, what, sees)
-		var conn net.Conn
-		err := w.during(ctx, func(ctx context.Context) (err error) {
-			conn, err = w.handle.Dial(ctx, w.Port)
-			if err == nil {
-				conn, err = greeted(ctx, conn)
-			}
-			return err
-		})
-		switch {
-		case err == nil:
-			return conn, nil
-		case ctx.Err() != nil, errors.Is(err, errMoved), errors.Is(err, usb.ErrGone), errors.Is(err, usb.ErrWrongMode):
-			return nil, err
-		}
-		sees = fmt.Sprintf("the computer is %v, the phone %v: %v", lease.Address, lease.Server, err)
-		err = w.during(ctx, func(ctx context.Context) error {
-			select {
-			case <-time.After(pause):
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-		if err != nil {
-			return nil, err
-		}
-		pause = min(2*pause, lastKnock)
-	}
-}
-
 // say tells what is waited for, once, and starts the time until hints are due.
 func (w *wait) say(stage Stage, what, sees string) {
 	if w.now.Stage != stage {
@@ -333,41 +275,4 @@ func (w *wait) tell() {
 	now := w.now
 	now.Hints = slices.Clone(now.Hints)
 	w.observe(now)
-}
-
-// greeted waits for the first word of the server on conn and returns a
-// connection on which it is still to be read.
-func greeted(ctx context.Context, conn net.Conn) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, firstWord)
-	defer cancel()
-	release := interruptible(ctx, conn)
-	first := make([]byte, 1)
-	_, err := io.ReadFull(conn, first)
-	release()
-	if err == nil {
-		return &greetedConn{Conn: conn, first: first}, nil
-	}
-	conn.Close()
-	if errors.Is(err, io.EOF) {
-		return nil, errors.New("the connection was closed before a word was said")
-	}
-	if ctx.Err() != nil {
-		return nil, errors.New("the port is open but nothing was said")
-	}
-	return nil, err
-}
-
-// greetedConn is a connection whose first bytes were read already.
-type greetedConn struct {
-	net.Conn
-	first []byte
-}
-
-func (c *greetedConn) Read(p []byte) (int, error) {
-	if len(c.first) > 0 && len(p) > 0 {
-		n := copy(p, c.first)
-		c.first = c.first[n:]
-		return n, nil
-	}
-	return c.Conn.Read(p)
 }
