@@ -171,7 +171,7 @@ func TestTruncated(t *testing.T) {
 	}{
 		{8, "header"}, {1631, "header"}, {1659, "header"}, {2047, "header"},
 		{2048, "kernel"}, {2048 + 4999, "kernel"},
-		{kernel, "ramdisk"}, {kernel + 4095, "ramdisk"},
+		{kernel - 10, "ramdisk"}, {kernel, "ramdisk"}, {kernel + 4095, "ramdisk"},
 		{kernel + 4096, "recovery_dtbo"}, {kernel + 4096 + 2048 + 2999, "dtb"},
 	} {
 		_, err := Read(bytes.NewReader(b[:c.at]), int64(c.at))
