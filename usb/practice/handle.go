@@ -64,7 +64,7 @@ func (h *Handle) Lease(ctx context.Context) (usb.Lease, error) {
 func (h *Handle) Dial(ctx context.Context, port int) (net.Conn, error) {
 	_, conn, r, err := call(ctx, h.dir, request{Do: doDial, Port: port})
 	if err != nil {
-		return nil, gone(fmt.Sprintf("connecting to %s port %d", usb.PhoneAddr, port), err)
+		return nil, gone("over the practice phone's cable", err)
 	}
 	return &cableConn{UnixConn: conn.(*net.UnixConn), r: r, port: port}, nil
 }

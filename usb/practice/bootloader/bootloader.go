@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"time"
 
 	"portolan/usb"
@@ -59,10 +58,8 @@ type Request struct {
 
 // Bootloader serves one client at a time.
 type Bootloader struct {
-	cfg Config
-
-	mu   sync.Mutex
-	busy bool
+	cfg  Config
+	turn chan struct{} // holds one element while a client is served
 }
 
 // New checks the configuration and makes a bootloader of it. Partition files
@@ -81,7 +78,7 @@ func New(cfg Config) (*Bootloader, error) {
 			return nil, fmt.Errorf("the file of partition %s: %w", p.Name, err)
 		}
 	}
-	return &Bootloader{cfg: cfg}, nil
+	return &Bootloader{cfg: cfg, turn: make(chan struct{}, 1)}, nil
 }
 
 // Partition finds a partition by its name.
@@ -102,7 +99,7 @@ func (b *Bootloader) Serve(ctx context.Context, conn usb.PacketConn) (Request, e
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 
-	if !b.enter() {
+	if !b.enter(ctx) {
 		return Request{}, refuse(conn)
 	}
 	defer b.leave()
@@ -113,6 +110,9 @@ func (b *Bootloader) Serve(ctx context.Context, conn usb.PacketConn) (Request, e
 		if err != nil {
 			if ctx.Err() != nil {
 				return Request{}, ctx.Err()
+			}
+			if errors.Is(err, io.EOF) { // hung up between two commands
+				return Request{}, nil
 			}
 			return Request{}, fmt.Errorf("reading a fastboot command: %w", err)
 		}
@@ -126,21 +126,23 @@ func (b *Bootloader) Serve(ctx context.Context, conn usb.PacketConn) (Request, e
 	}
 }
 
-func (b *Bootloader) enter() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.busy {
-		return false
+// turnWait is how long a client waits for the one before it: a program that
+// has hung up is noticed a moment after the next one may have connected.
+const turnWait = time.Second
+
+func (b *Bootloader) enter(ctx context.Context) bool {
+	timer := time.NewTimer(turnWait)
+	defer timer.Stop()
+	select {
+	case b.turn <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-	b.busy = true
-	return true
+	return false
 }
 
-func (b *Bootloader) leave() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.busy = false
-}
+func (b *Bootloader) leave() { <-b.turn }
 
 // refuseWait bounds how long a client that came second may take to ask
 // something; it is answered once and cut off.

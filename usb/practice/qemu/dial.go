@@ -23,9 +23,10 @@ const dialPoll = 10 * time.Millisecond
 // the connection is given out only once the phone has accepted it too.
 func (m *Machine) Dial(ctx context.Context, phone netip.Addr, port int) (net.Conn, error) {
 	to := netip.AddrPortFrom(phone, uint16(port))
-	conn, err := m.enter(ctx, to)
+	conn, way, err := m.enter(ctx, to)
 	if err == nil {
-		if err = m.accepted(ctx, conn, to); err == nil {
+		accepted := func(state string) bool { return state != "" && state != "SYN_SENT" }
+		if err = m.until(ctx, conn, way, accepted); err == nil {
 			return conn, nil
 		}
 		conn.Close()
@@ -33,57 +34,55 @@ func (m *Machine) Dial(ctx context.Context, phone netip.Addr, port int) (net.Con
 	return nil, fmt.Errorf("connecting to %s: %w", to, err)
 }
 
+// way is a passage into the user network: from a port of its own on loopback.
+// Connections through it are listed with the same two ends.
+type way struct{ from, to netip.AddrPort }
+
 // enter makes a connection as far as into QEMU's user network.
-func (m *Machine) enter(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+func (m *Machine) enter(ctx context.Context, to netip.AddrPort) (net.Conn, way, error) {
 	m.dialMu.Lock()
 	defer m.dialMu.Unlock()
 	out, err := m.mon.Monitor(ctx, fmt.Sprintf("hostfwd_add %s tcp:127.0.0.1:0-%s", netdevID, to))
 	if err != nil {
-		return nil, err
+		return nil, way{}, err
 	}
 	if out = strings.TrimSpace(out); out != "" {
-		return nil, fmt.Errorf("QEMU opens no way there: %s", out)
+		return nil, way{}, fmt.Errorf("QEMU opens no way there: %s", out)
 	}
 	flows, err := m.flows(ctx)
 	if err != nil {
-		return nil, err
+		return nil, way{}, err
 	}
-	var entry netip.AddrPort
+	w := way{to: to}
 	for _, f := range flows {
 		if f.state == listening && f.dst == to {
-			entry = f.src
+			w.from = f.src
 		}
 	}
-	if !entry.IsValid() {
-		return nil, errors.New("QEMU lists no way there")
+	if !w.from.IsValid() {
+		return nil, way{}, errors.New("QEMU lists no way there")
 	}
 	defer func() {
-		remove := fmt.Sprintf("hostfwd_remove %s tcp:127.0.0.1:%d", netdevID, entry.Port())
+		remove := fmt.Sprintf("hostfwd_remove %s tcp:127.0.0.1:%d", netdevID, w.from.Port())
 		if _, err := m.mon.Monitor(context.WithoutCancel(ctx), remove); err != nil && !errors.Is(err, qmp.ErrClosed) {
 			m.log.Write([]byte(err.Error()))
 		}
 	}()
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", entry.String())
+	conn, err := d.DialContext(ctx, "tcp", w.from.String())
 	if err != nil {
-		return nil, err
+		return nil, way{}, err
 	}
 	// The listener may go only once QEMU has taken the connection off it.
-	if err := m.until(ctx, conn, to, func(state string) bool { return state != "" }); err != nil {
+	if err := m.until(ctx, conn, w, func(state string) bool { return state != "" }); err != nil {
 		conn.Close()
-		return nil, err
+		return nil, way{}, err
 	}
-	return conn, nil
-}
-
-// accepted waits until the phone has answered for a connection.
-func (m *Machine) accepted(ctx context.Context, conn net.Conn, to netip.AddrPort) error {
-	return m.until(ctx, conn, to, func(state string) bool { return state != "" && state != "SYN_SENT" })
+	return conn, w, nil
 }
 
 // until waits for a state of a connection, or its end.
-func (m *Machine) until(ctx context.Context, conn net.Conn, to netip.AddrPort, reached func(state string) bool) error {
-	ours := conn.LocalAddr().(*net.TCPAddr).AddrPort().Port()
+func (m *Machine) until(ctx context.Context, conn net.Conn, w way, reached func(state string) bool) error {
 	for {
 		flows, err := m.flows(ctx)
 		if err != nil {
@@ -91,7 +90,7 @@ func (m *Machine) until(ctx context.Context, conn net.Conn, to netip.AddrPort, r
 		}
 		state := ""
 		for _, f := range flows {
-			if f.state != listening && (f.src == to && f.dst.Port() == ours || f.dst == to && f.src.Port() == ours) {
+			if f.state != listening && f.src == w.from && f.dst == w.to {
 				state = f.state
 			}
 		}
