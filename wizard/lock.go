@@ -21,6 +21,10 @@ func lockPort(dir string) (*portLock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock the port: %w", err)
 	}
+	// Images and private keys lie here: git must not take them.
+	if err := os.WriteFile(filepath.Join(dir, "out", ".gitignore"), []byte("*\n"), 0o644); err != nil {
+		return nil, fmt.Errorf("lock the port: %w", err)
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock the port: %w", err)

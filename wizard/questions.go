@@ -1,6 +1,13 @@
 package wizard
 
-import "strings"
+import (
+	"strings"
+
+	"portolan/templates"
+)
+
+// model keeps the list below readable.
+type model = templates.Model
 
 // Sections of the questions, in order.
 const (
@@ -16,9 +23,6 @@ const (
 var (
 	archChoices = []Choice{
 		{"aarch64", "64-bit ARM: nearly every phone since 2015"},
-		{"armv7", "32-bit ARM with a floating point unit"},
-		{"armhf", "32-bit ARM, older (ARMv6)"},
-		{"x86_64", "64-bit Intel or AMD"},
 	}
 	// chassisChoices are the values of deviceinfo_chassis (postmarketOS, deviceinfo_schema.toml).
 	chassisChoices = []Choice{
@@ -32,8 +36,9 @@ var (
 		{"archive", "Debian's own kernel, ready made: minutes"},
 		{"source", "compiled here from Debian's kernel source: yours to change"},
 	}
-	uiChoices   = []Choice{{"none", "a text console and SSH"}}
-	boolChoices = []Choice{{"true", "yes"}, {"false", "no"}}
+	suiteChoices = []Choice{{"bookworm", "Debian 12"}, {"trixie", "Debian 13"}}
+	uiChoices    = []Choice{{"none", "a text console and SSH"}}
+	boolChoices  = []Choice{{"true", "yes"}, {"false", "no"}}
 )
 
 func suggest(text string) Value { return Value{Text: text, Source: SourceDefault} }
@@ -48,19 +53,21 @@ func hexOffset(id, title, why, text string) Question {
 // Questions is the one list behind the form, the plain prompts, the answers
 // file and port.toml. Order is the order in which they are asked and written.
 var Questions = []Question{
-	{ID: "manufacturer", Section: sectionPhone, Title: "Manufacturer", Kind: KindText, Validate: oneLine,
-		Why:     "It is shown as the phone's name, and over USB.",
-		IfWrong: "Only the name shown is wrong."},
-	{ID: "name", Section: sectionPhone, Title: "Name of the phone", Kind: KindText, Validate: oneLine,
-		Why:     "People look for their phone by this name.",
-		IfWrong: "Only the name shown is wrong."},
+	{ID: "manufacturer", Section: sectionPhone, Title: "Manufacturer", Kind: KindText,
+		Validate: fits("Manufacturer", func(m *model, a string) { m.Manufacturer, m.Name = a, a }),
+		Why:      "It is shown as the phone's name, and over USB.",
+		IfWrong:  "Only the name shown is wrong."},
+	{ID: "name", Section: sectionPhone, Title: "Name of the phone", Kind: KindText,
+		Validate: fits("Name", func(m *model, a string) { m.Manufacturer, m.Name = a, a }),
+		Why:      "People look for their phone by this name. It begins with the manufacturer's.",
+		IfWrong:  "Only the name shown is wrong."},
 	{ID: "vendor", Section: sectionPhone, Title: "Vendor, as one word", Kind: KindText,
-		Validate: matches(vendorPattern, "lower-case letters and digits only"),
+		Validate: fits("Vendor", func(m *model, a string) { m.Vendor = a }),
 		Why:      "The packages are called device-VENDOR-CODENAME and linux-VENDOR-CODENAME.",
 		IfWrong:  "The packages have to be renamed before others can use them.",
 		Suggest:  func(get func(string) string) string { return word(get("manufacturer")) }},
 	{ID: "codename", Section: sectionPhone, Title: "Codename", Kind: KindText,
-		Validate: matches(codenamePattern, "lower-case letters, digits and dashes only"),
+		Validate: fits("Codename", func(m *model, a string) { m.Codename = a }),
 		Why:      "The short name that its makers gave the phone; package names hold it, and you type it before the phone is overwritten.",
 		IfWrong:  "Another phone's packages could be built, and the check before flashing compares with the wrong name.",
 		Suggest:  func(get func(string) string) string { return strings.ToLower(firstWord(get("fastboot_product"))) }},
@@ -86,7 +93,10 @@ var Questions = []Question{
 	{ID: "screen_height", Section: sectionScreen, Title: "Screen height in pixels", Kind: KindNumber, Validate: number(1, 16384),
 		Why:     "User interfaces and the calibration of the touchscreen need it.",
 		IfWrong: "Things are drawn too big or too small."},
-	{ID: "touchscreen", Section: sectionScreen, Title: "Name of the touchscreen", Kind: KindText, Optional: true, Validate: oneLine,
+	{ID: "touchscreen", Section: sectionScreen, Title: "Name of the touchscreen", Kind: KindText, Optional: true,
+		Validate: fits("Touch[0].Device", func(m *model, a string) {
+			m.Touch = []templates.Touch{{Device: a, Matrix: [6]float64{1, 0, 0, 0, 1, 0}}}
+		}),
 		Why:     "The kernel's name of the input device; the rule for its rotation is matched by it. Leave it empty: the touch step reads it from the phone.",
 		IfWrong: "The touchscreen stays uncalibrated until the touch step runs."},
 	{ID: "touch_matrix", Section: sectionScreen, Title: "Calibration matrix of the touchscreen", Kind: KindText, Optional: true, Validate: matrix,
@@ -100,11 +110,11 @@ var Questions = []Question{
 	{ID: "fastboot_product", Section: sectionFlash, Title: "What the bootloader calls the phone", Kind: KindList, Optional: true, Validate: each(matches(productPattern, "no blanks")),
 		Why:     "Before flashing, the bootloader is asked for its product name, and another phone is refused. Several names are separated by blanks.",
 		IfWrong: "The right phone is refused, or a wrong one is not."},
-	{ID: "partition_kernel", Section: sectionFlash, Title: "Partition for the boot image", Kind: KindText, Validate: matches(partitionPattern, "a partition's name, like boot"),
+	{ID: "partition_kernel", Section: sectionFlash, Title: "Partition for the boot image", Kind: KindText, Validate: fits("Flash.Kernel", func(m *model, a string) { m.Flash.Kernel = a }),
 		Why:        "The boot image with kernel and initramfs is written there.",
 		IfWrong:    "Another part of the phone is overwritten.",
 		Suggestion: suggest("boot")},
-	{ID: "partition_rootfs", Section: sectionFlash, Title: "Partition for the system", Kind: KindText, Validate: matches(partitionPattern, "a partition's name, like userdata"),
+	{ID: "partition_rootfs", Section: sectionFlash, Title: "Partition for the system", Kind: KindText, Validate: fits("Flash.Rootfs", func(m *model, a string) { m.Flash.Rootfs = a }),
 		Why:        "The root filesystem is written there, and everything on it is lost.",
 		IfWrong:    "Another part of the phone is overwritten.",
 		Suggestion: suggest("userdata")},
@@ -134,10 +144,11 @@ var Questions = []Question{
 		Why:        "The first rehearsal is quick with the archive's kernel; a port needs one that you compile.",
 		IfWrong:    "Nothing is lost: change it, and only build, image and flash run again.",
 		Suggestion: suggest("archive")},
-	{ID: "kernel_cmdline", Section: sectionKernel, Title: "Kernel parameters", Kind: KindText, Optional: true, Validate: cmdline,
-		Why:     "The kernel is started with them; the stock ones often hold the console and hardware quirks.",
-		IfWrong: "The kernel stays silent or does not find its hardware."},
-	{ID: "modules_initfs", Section: sectionKernel, Title: "Modules for the initramfs", Kind: KindList, Optional: true, Validate: each(matches(modulePattern, "a module's name")),
+	{ID: "kernel_cmdline", Section: sectionKernel, Title: "Kernel parameters", Kind: KindText, Optional: true,
+		Validate: fits("Kernel.Cmdline", func(m *model, a string) { m.Kernel.Cmdline = strings.Fields(a) }),
+		Why:      "The kernel is started with them; the stock ones often hold the console and hardware quirks.",
+		IfWrong:  "The kernel stays silent or does not find its hardware."},
+	{ID: "modules_initfs", Section: sectionKernel, Title: "Modules for the initramfs", Kind: KindList, Optional: true, Validate: fits("Modules", func(m *model, a string) { m.Modules = strings.Fields(a) }),
 		Why:     "Drivers of the disk and the USB network must be there before the root filesystem is.",
 		IfWrong: "The phone boots but does not show up on USB, or does not find its root."},
 	{ID: "debug_shell", Section: sectionKernel, Title: "Debug shell while booting", Kind: KindBool, Choices: boolChoices, Validate: boolean,
@@ -145,7 +156,7 @@ var Questions = []Question{
 		IfWrong:    "With it, whoever holds the cable is root before the disk is unlocked; without it, a failed boot is harder to look into.",
 		Suggestion: suggest("true")},
 
-	{ID: "suite", Section: sectionSystem, Title: "Debian release", Kind: KindText, Validate: matches(suitePattern, "a release's name, like bookworm"),
+	{ID: "suite", Section: sectionSystem, Title: "Debian release", Kind: KindChoice, Choices: suiteChoices, Validate: oneOf(suiteChoices),
 		Why:        "Packages of the system come from it.",
 		IfWrong:    "The archive does not have it, and the build says so.",
 		Suggestion: suggest("bookworm")},
@@ -153,7 +164,7 @@ var Questions = []Question{
 		Why:     "The phone calls itself so in networks.",
 		IfWrong: "Only the name is wrong.",
 		Suggest: func(get func(string) string) string { return get("codename") }},
-	{ID: "user", Section: sectionSystem, Title: "User name", Kind: KindText, Validate: matches(userPattern, "a lower-case letter, then letters, digits, _ or -"),
+	{ID: "user", Section: sectionSystem, Title: "User name", Kind: KindText, Validate: fits("User", func(m *model, a string) { m.User = a }),
 		Why:        "You log in with it over SSH, with a key.",
 		IfWrong:    "Only the name is wrong.",
 		Suggestion: suggest("user")},
@@ -166,12 +177,14 @@ var Questions = []Question{
 		IfWrong:    "Without it, whoever finds the phone reads everything on it.",
 		Suggestion: suggest("true")},
 
-	{ID: "maintainer_name", Section: sectionYou, Title: "Your name", Kind: KindText, Validate: oneLine,
-		Why:     "Packages name who looks after them.",
-		IfWrong: "Others do not know whom to ask."},
-	{ID: "maintainer_email", Section: sectionYou, Title: "Your e-mail address", Kind: KindText, Validate: email,
-		Why:     "Packages name how to reach who looks after them.",
-		IfWrong: "Others cannot reach you."},
+	{ID: "maintainer_name", Section: sectionYou, Title: "Your name", Kind: KindText,
+		Validate: fits("Maintainer.Name", func(m *model, a string) { m.Maintainer.Name = a }),
+		Why:      "Packages name who looks after them.",
+		IfWrong:  "Others do not know whom to ask."},
+	{ID: "maintainer_email", Section: sectionYou, Title: "Your e-mail address", Kind: KindText,
+		Validate: fits("Maintainer.Email", func(m *model, a string) { m.Maintainer.Email = a }),
+		Why:      "Packages name how to reach who looks after them.",
+		IfWrong:  "Others cannot reach you."},
 }
 
 // QuestionByID finds a question.

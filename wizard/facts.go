@@ -1,0 +1,90 @@
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"portolan/wizard/porttoml"
+)
+
+// facts are the answers that the stock folder gives, with their source. What
+// fails its question's validation is left out: a person is asked then.
+func (v *Voyage) facts(ctx context.Context) map[string]Value {
+	found := map[string]Value{}
+	add := func(id, text string, source Source) {
+		q, ok := QuestionByID(id)
+		if !ok || text == "" {
+			return
+		}
+		if err := q.Check(text); err != nil {
+			v.note(ctx, StepDescribe, "%s says %s = %q, which is not taken: %v", source, id, text, err)
+			return
+		}
+		if _, known := found[id]; !known {
+			found[id] = Value{Text: text, Source: source}
+		}
+	}
+	vars, err := readVars(v.port.Path("stock", "vars.toml"))
+	if err != nil {
+		v.line(ctx, StepDescribe, LineWarning, err.Error())
+	}
+	product := strings.Join(strings.Fields(vars["product"]), "_")
+	add("fastboot_product", product, SourceFastboot)
+	add("codename", strings.ToLower(product), SourceFastboot)
+	add("manufacturer", vars["manufacturer"], SourceFastboot)
+	if name := vars["model"]; name != "" {
+		if m := vars["manufacturer"]; m != "" && !strings.HasPrefix(name, m) {
+			name = m + " " + name
+		}
+		add("name", name, SourceFastboot)
+	}
+	add("vendor", word(vars["manufacturer"]), SourceFastboot)
+
+	path := v.port.Path("stock", "boot.img")
+	if _, err := os.Stat(path); err != nil {
+		return found
+	}
+	stock, err := v.cfg.Rooms.StockImage(path)
+	if err != nil {
+		v.line(ctx, StepDescribe, LineWarning, fmt.Sprintf("the stock boot image %s cannot be read, so it answers nothing: %v; the questions have to be answered by hand, or replace the file", path, err))
+		return found
+	}
+	add("arch", stock.Arch, SourceBootImage)
+	add("header_version", fmt.Sprint(stock.HeaderVersion), SourceBootImage)
+	add("flash_pagesize", fmt.Sprint(stock.PageSize), SourceBootImage)
+	add("kernel_cmdline", stock.Cmdline, SourceBootImage)
+	for name, offset := range stock.Offsets {
+		add("flash_offset_"+name, fmt.Sprintf("0x%08x", offset), SourceBootImage)
+	}
+	if stock.KernelVersion != "" {
+		v.note(ctx, StepDescribe, "the phone came with %s", printable(stock.KernelVersion))
+	}
+	return found
+}
+
+// readVars reads stock/vars.toml; without one there are none.
+func readVars(path string) (map[string]string, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what the bootloader told: %w", err)
+	}
+	doc, err := porttoml.Parse(data)
+	if err != nil {
+		return nil, syntaxError(path, err, "delete the file: the detect step writes it again")
+	}
+	vars := map[string]string{}
+	for _, key := range doc.Keys() {
+		raw, _ := doc.Get(key)
+		if text, ok := raw.(string); ok {
+			vars[key] = text
+		}
+	}
+	return vars, nil
+}

@@ -1,0 +1,314 @@
+package wizard
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"portolan/flashers"
+	"portolan/usb"
+)
+
+// neverFlashed are partitions that a phone does not come back from, or whose
+// content exists only once: bootloaders, calibration data, keys.
+var neverFlashed = []string{
+	"bootloader", "aboot", "abl", "xbl", "xbl_config", "sbl1", "sbl2", "sbl3", "rpm", "tz", "hyp", "preloader", "lk", "lk2",
+	"modemst1", "modemst2", "fsg", "fsc", "persist", "efs", "nvram", "nvdata", "protect1", "protect2", "sec", "devinfo", "frp", "keystore", "gpt", "pgpt", "sgpt",
+}
+
+// flashStep writes the images to the phone.
+type flashStep struct {
+	v     *Voyage
+	bytes int64
+}
+
+func (*flashStep) ID() StepID { return StepFlash }
+
+// Inputs needs to know which phone; it waits for it.
+func (s *flashStep) Inputs(ctx context.Context) (string, error) {
+	d, err := s.v.phone(ctx, StepFlash)
+	if err != nil {
+		return "", err
+	}
+	return s.v.flashInputs(ctx, d)
+}
+
+func (v *Voyage) flashInputs(ctx context.Context, d usb.Device) (string, error) {
+	images, err := v.images()
+	if err != nil {
+		return "", err
+	}
+	h := newDigest("flash 1")
+	h.add("phone", d.Source, d.Serial)
+	h.add("method", v.port.Get("flash_method"))
+	for _, i := range images {
+		h.add(i.Partition, i.SHA256)
+	}
+	return h.sum(), ctx.Err()
+}
+
+// images lists what is flashed where: what the image step left.
+func (v *Voyage) images() ([]flashers.Image, error) {
+	last, ok := v.journal.Last(StepImage, v.serial())
+	boot, root, known := entryImages(last)
+	if !ok || !known {
+		return nil, &UsageError{Text: "there are no images yet; run the image step first"}
+	}
+	v.reportImage(root)
+	var list []flashers.Image
+	for id, p := range map[string]ReportPackage{"partition_kernel": boot, "partition_rootfs": root} {
+		if _, err := os.Stat(p.Path); err != nil {
+			return nil, &UsageError{Text: "an image is missing, run the image step again", Err: err}
+		}
+		list = append(list, flashers.Image{Partition: v.port.Get(id), Path: p.Path, Size: p.Size, SHA256: p.SHA256})
+	}
+	if list[0].Path != boot.Path {
+		list[0], list[1] = list[1], list[0]
+	}
+	return list, nil
+}
+
+// Fresh compares the phone's boot partition with boot.img where the phone is in
+// its bootloader and gives it: a phone that was flashed with something else
+// since is flashed again.
+func (s *flashStep) Fresh(ctx context.Context, last Entry) (bool, string) {
+	s.v.mu.Lock()
+	d := s.v.device
+	s.v.mu.Unlock()
+	if n, err := strconv.ParseInt(last.Outputs["bytes"], 10, 64); err == nil {
+		s.v.reportFlashed(n)
+	}
+	reason := "this phone has these images"
+	if last.Outputs[carriedKey] != "" {
+		reason = last.Summary
+	}
+	if d.Mode != usb.ModeFastboot && d.Mode != usb.ModeBootFailed {
+		return true, reason
+	}
+	images, err := s.v.images()
+	if err != nil {
+		return false, err.Error()
+	}
+	same, err := s.v.holds(ctx, d, images[0])
+	if err != nil {
+		s.v.note(ctx, StepFlash, "the boot partition could not be compared: %v", err)
+		return true, reason
+	}
+	if !same {
+		return false, "the boot partition of the phone holds something else"
+	}
+	return true, reason + ", as its boot partition shows"
+}
+
+// holds tells whether a partition of the phone begins with an image.
+func (v *Voyage) holds(ctx context.Context, d usb.Device, image flashers.Image) (bool, error) {
+	h, err := v.open(ctx, d)
+	if err != nil {
+		return false, err
+	}
+	defer h.Close()
+	boot, err := v.cfg.Rooms.Bootloader(ctx, h)
+	if err != nil {
+		return false, err
+	}
+	defer boot.Close()
+	vars, err := boot.Vars(ctx)
+	if err != nil {
+		return false, err
+	}
+	if vars["max-fetch-size"] == "" {
+		return false, errors.New("this bootloader does not give its partitions")
+	}
+	sum := sha256.New()
+	if err := boot.Fetch(ctx, image.Partition, image.Size, &limitedWriter{w: sum, left: image.Size}); err != nil {
+		return false, err
+	}
+	return hex.EncodeToString(sum.Sum(nil)) == image.SHA256, nil
+}
+
+func (v *Voyage) reportFlashed(n int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Flashed = n
+}
+
+func (s *flashStep) Outputs() map[string]string {
+	return map[string]string{"serial": s.v.serial(), "bytes": strconv.FormatInt(s.bytes, 10)}
+}
+
+func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
+	v := s.v
+	flasher, err := v.cfg.Rooms.Flasher(v.port.Get("flash_method"))
+	if err != nil {
+		return "", err
+	}
+	images, err := v.images()
+	if err != nil {
+		return "", err
+	}
+	d, err := v.phone(ctx, StepFlash)
+	if err != nil {
+		return "", err
+	}
+	v.closeSessions("the phone is flashed")
+	if d, err = v.toBootloader(ctx, d); err != nil {
+		return "", err
+	}
+	h, err := v.open(ctx, d)
+	if err != nil {
+		return "", err
+	}
+	defer h.Close()
+	facts, err := flasher.Inspect(ctx, h)
+	if err != nil {
+		return "", phoneTrouble("ask "+d.String()+" what flashing needs to know", err)
+	}
+	plan, err := flasher.Plan(v.flashPort(d), images, d, facts)
+	if err != nil {
+		return "", fmt.Errorf("plan the flashing of %s: %w", d, err)
+	}
+	v.emit(ctx, PlanReady{Plan: plan})
+	if err := plan.Refusal(); err != nil {
+		return "", err
+	}
+	if err := v.confirm(ctx, plan); err != nil {
+		return "", err
+	}
+	for _, i := range images {
+		if sum, _, err := hashFile(ctx, i.Path); err != nil || sum != i.SHA256 {
+			return "", errors.Join(fmt.Errorf("%s is not the image that was made; run the image step again, nothing was written", i.Path), err)
+		}
+	}
+	result, err := flasher.Run(ctx, plan, h, func(p flashers.Progress) { v.flashProgress(ctx, plan, p) })
+	if err != nil {
+		return "", flashTrouble(plan, err)
+	}
+	for _, line := range result.Verified {
+		v.note(ctx, StepFlash, "%s", line)
+	}
+	s.bytes = result.Bytes
+	v.reportFlashed(result.Bytes)
+	if !reboots(plan) {
+		err = v.reboot(ctx, h)
+	}
+	if err != nil {
+		v.line(ctx, StepFlash, LineWarning, fmt.Sprintf("everything is written, but the phone did not take the order to boot: %v", err))
+	} else {
+		v.awaitLeft(ctx, d)
+	}
+	return fmt.Sprintf("%s written to %s", mebibytes(result.Bytes), d), nil
+}
+
+// flashPort says which phone the images are for. Partitions that are never
+// written are all but the two of the port.
+func (v *Voyage) flashPort(d usb.Device) flashers.Port {
+	products := strings.Fields(v.port.Get("fastboot_product"))
+	if len(products) == 0 {
+		products = []string{v.port.Get("codename")}
+	}
+	return flashers.Port{Codename: v.port.Get("codename"), Products: products, Never: neverFlashed, Practice: d.Practice}
+}
+
+// toBootloader brings the phone into its bootloader, by itself where it can.
+func (v *Voyage) toBootloader(ctx context.Context, d usb.Device) (usb.Device, error) {
+	if d.Mode == usb.ModeFastboot || d.Mode == usb.ModeBootFailed {
+		return d, nil
+	}
+	if d.Practice {
+		h, err := v.open(ctx, d)
+		if err != nil {
+			return d, err
+		}
+		defer h.Close()
+		if p, ok := h.(usb.Practice); ok {
+			v.note(ctx, StepFlash, "holding the practice phone's buttons: it restarts into its bootloader")
+			if err := p.Bootloader(ctx); err != nil {
+				return d, phoneTrouble("restart the practice phone into its bootloader", err)
+			}
+		}
+	}
+	hints := []string{"switch the phone off, then on while holding its volume-down key", "leave it on the cable; this goes on by itself"}
+	return v.inMode(ctx, StepFlash, "the phone in its bootloader", hints, usb.ModeFastboot, usb.ModeBootFailed)
+}
+
+func reboots(plan flashers.Plan) bool {
+	for _, a := range plan.Actions {
+		if a.Verb == "reboot" {
+			return true
+		}
+	}
+	return false
+}
+
+// reboot leaves the bootloader.
+func (v *Voyage) reboot(ctx context.Context, h usb.Handle) error {
+	boot, err := v.cfg.Rooms.Bootloader(ctx, h)
+	if err != nil {
+		return err
+	}
+	return errors.Join(boot.Reboot(ctx), boot.Close())
+}
+
+func (v *Voyage) flashProgress(ctx context.Context, plan flashers.Plan, p flashers.Progress) {
+	if p.Note != "" {
+		v.line(ctx, StepFlash, LineOutput, printable(p.Note))
+	}
+	if p.Total > 0 && p.Action >= 0 && p.Action < len(plan.Actions) {
+		v.emit(ctx, Progress{Step: StepFlash, What: "bytes to " + plan.Actions[p.Action].Image.Partition, Done: p.Done, Total: p.Total})
+	}
+}
+
+// confirm has the codename typed before anything is written. A practice phone
+// that nobody watches needs no word: it is a file.
+func (v *Voyage) confirm(ctx context.Context, plan flashers.Plan) error {
+	want := plan.Port.Codename
+	if v.cfg.Confirm == want {
+		return nil
+	}
+	if v.cfg.Confirm != "" {
+		return &UsageError{Key: "confirm", Text: fmt.Sprintf("%q is not the codename of this port, %s; nothing was written", v.cfg.Confirm, want)}
+	}
+	headless := !v.cfg.Interactive && v.cfg.Answerer == nil
+	if headless && plan.Device.Practice {
+		v.note(ctx, StepFlash, "the phone is a practice phone: flashing it needs no word")
+		return nil
+	}
+	if headless {
+		return &flashers.RefusedError{Device: plan.Device, Reasons: []string{fmt.Sprintf("nobody confirmed it; read the plan, then give --confirm %s", want)}}
+	}
+	q := Question{
+		ID: "confirm", Section: sectionFlash, Kind: KindText, Title: fmt.Sprintf("Type %s to overwrite this phone", want),
+		Why:     "Everything on " + plan.Device.String() + " is lost.",
+		IfWrong: "Nothing is written.",
+		Validate: func(s string) error {
+			if s != want {
+				return fmt.Errorf("%q is not %s; nothing was written", s, want)
+			}
+			return nil
+		},
+	}
+	_, err := v.ask(ctx, Ask{Step: StepFlash, Title: "Overwrite " + plan.Device.String() + "?", Questions: []Question{q}}, nil)
+	return err
+}
+
+// flashTrouble says what a broken-off run leaves on the phone.
+func flashTrouble(plan flashers.Plan, err error) error {
+	var parts []string
+	for _, a := range plan.Actions {
+		if a.Destructive {
+			parts = append(parts, a.Image.Partition)
+		}
+	}
+	left := fmt.Sprintf("%s may hold only a part of the image", strings.Join(parts, " or "))
+	if errors.Is(err, usb.ErrGone) || errors.Is(err, usb.ErrNotFound) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return &PhoneError{Tried: "flash " + plan.Device.String(), Err: err,
+			Next: left + ", and the bootloader is untouched: plug the phone in again, start its bootloader and run this again; flashing begins anew"}
+	}
+	return fmt.Errorf("flash %s: %w; %s; run this again", plan.Device, err, left)
+}
