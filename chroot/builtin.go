@@ -86,3 +86,31 @@ func measure(dir string) (Measure, error) {
 	})
 	return m, err
 }
+
+// Measure tells how big the tree at path in the chroot is.
+func (c Chroot) Measure(ctx context.Context, path string) (Measure, error) {
+	var m Measure
+	scratch := ""
+	if c.Upper == nil && len(c.Layers) > 0 {
+		u, err := c.engine.NewUpper("measure")
+		if err != nil {
+			return m, err
+		}
+		scratch = u.dir
+		defer func() {
+			if os.Remove(scratch) != nil {
+				c.engine.discard(scratch)
+			}
+		}()
+	}
+	s, err := c.spec(scratch)
+	if err != nil {
+		return m, err
+	}
+	s.Builtin, s.Args = "measure", []string{path}
+	r, err := c.engine.start(ctx, s, files{})
+	if err != nil {
+		return m, fmt.Errorf("measure %s: %w", path, err)
+	}
+	return m, json.Unmarshal([]byte(r.Result), &m)
+}

@@ -60,12 +60,14 @@ func (l *runLog) note(chroot, format string, args ...any) {
 	l.write(Line{Chroot: chroot, Kind: LineNote, Text: fmt.Sprintf(format, args...)})
 }
 
+// result logs how a command ended: its exit status, or why it has none.
 func (l *runLog) result(chroot string, argv []string, took time.Duration, code int, err error) {
-	took = took.Round(time.Millisecond)
-	line := Line{Chroot: chroot, Kind: LineNote, Text: fmt.Sprintf("%s: exit status %d after %s", argv[0], code, took)}
+	line := Line{Chroot: chroot, Kind: LineNote, Text: fmt.Sprintf("%s: exit status %d after %s", argv[0], code, took.Round(time.Millisecond))}
 	if err != nil {
 		line.Kind = LineError
-		line.Text = fmt.Sprintf("%s: exit status %d after %s: %v", argv[0], code, took, err)
+		if code == 0 {
+			line.Text = fmt.Sprintf("%s: no exit status after %s: %v", argv[0], took.Round(time.Millisecond), err)
+		}
 	}
 	l.write(line)
 }
