@@ -5,6 +5,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"portolan/tui/form"
+	"portolan/tui/home"
 	"portolan/tui/keymap"
 	"portolan/tui/layout"
 	"portolan/tui/palette"
@@ -225,7 +226,9 @@ func (m *Model) formKey(f *form.Form, k tea.KeyPressMsg, command bool) (tea.Cmd,
 		return nil, false
 	}
 	res := f.Key(k)
-	return m.formResult(f, res), res.Handled
+	// A letter in a form is never a shortcut: the next field may be a choice,
+	// and a name typed on must not start a build.
+	return m.formResult(f, res), res.Handled || k.Text != "" && !on(m.keys.Help)
 }
 
 func (m *Model) formResult(f *form.Form, res form.Result) tea.Cmd {
@@ -288,5 +291,5 @@ func (m *Model) next() tea.Cmd {
 func (m *Model) choose(d usb.Device) {
 	m.st = m.st.Select(d.ID)
 	m.send(wizard.SelectDevice{ID: d.ID})
-	m.say("works with "+d.Manufacturer+" "+d.Product, false)
+	m.say("works with "+home.Name(d), false)
 }

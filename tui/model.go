@@ -180,6 +180,7 @@ func (m *Model) layoutState() layout.State {
 		s.WideOnly, s.Percent = true, 32
 	case Flash:
 		s.Percent, s.Rows = 40, 6
+		s.WideOnly = m.confirm != nil // the plan needs the room while it is confirmed
 	default:
 		s.Secondary = false
 	}

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -64,17 +65,28 @@ func (m *Model) lines() []string {
 func (m *Model) header(w int) string {
 	t := m.theme
 	left := " " + t.Accent.Bold(true).Render("Portolan")
-	if name := m.st.Port.Get("codename"); name != "" {
+	if name := m.st.Port.Get("codename"); name != "" && (w >= 140 || w < layout.WideFrom) {
 		left += t.Dim.Render(" · ") + draw.Clean(name)
 	}
-	left += t.Dim.Render(" · ") + t.Title.Render(m.room.String())
+	if w >= layout.WideFrom {
+		left += "  "
+		for r := Home; r <= Report; r++ {
+			st := t.Dim
+			if r == m.room {
+				st = t.Select
+			}
+			left += st.Render(fmt.Sprintf(" %d %s ", r+1, r))
+		}
+	} else {
+		left += t.Dim.Render(" · ") + t.Title.Render(m.room.String())
+	}
 	right := t.Dim.Render("no phone ")
 	if d, ok := m.st.Phone(); ok {
 		right = home.Badge(t, d) + " "
 	} else if n := len(m.st.Devices); n > 1 {
 		right = t.Warn.Render(draw.Count(int64(n))+" phones") + " "
 	}
-	if m.cfg.Version != "" && w >= 100 {
+	if m.cfg.Version != "" && w >= 140 {
 		right += t.Dim.Render(draw.Clean(m.cfg.Version) + " ")
 	}
 	return draw.Spread(left, right, w)
@@ -174,7 +186,11 @@ func (m *Model) panes(sc layout.Screen) (first, second []string) {
 	case Touch:
 		ca = touch.View(t, m.st.Touch, 9.0/16, w, h)
 	case Report:
-		ca, m.scroll[int(Report)] = draw.Scroll(report.Lines(t, m.st.Report, w), m.scroll[int(Report)], h)
+		lines := report.Lines(t, m.st.Report, w)
+		ca, m.scroll[int(Report)] = draw.Scroll(lines, m.scroll[int(Report)], h)
+		if m.scroll[int(Report)]+h < len(lines) {
+			fa.Foot = "↓ more"
+		}
 	}
 	return m.box(sc, sc.Primary, fa, ca), m.box(sc, sc.Secondary, fb, cb)
 }
@@ -191,7 +207,7 @@ func (m *Model) homeVoyage(cursor, w, h int) []string {
 func (m *Model) homePhones(cursor, w, h int) []string {
 	port := append([]string{"", m.theme.Title.Render("Port")}, home.Port(m.theme, m.st.Port, w)...)
 	if h < len(port)+7 {
-		return home.Phones(m.theme, m.st, m.now, cursor, w, h)
+		port = nil
 	}
 	return append(home.Phones(m.theme, m.st, m.now, cursor, w, h-len(port)), port...)
 }
@@ -200,7 +216,7 @@ func (m *Model) homePhones(cursor, w, h int) []string {
 func (m *Model) flashLines(w, h int) []string {
 	var ask []string
 	if m.confirm != nil {
-		n := min(h*2/3, max(4, min(9, h/2)))
+		n := min(h*2/3, max(4, min(7, h/2)))
 		ask = append([]string{m.theme.Warn.Render(draw.Fit(draw.Clean(m.confirm.Title), w))}, m.confirm.View(m.theme, w, n-1)...)
 	}
 	room := h - len(ask)
@@ -240,10 +256,12 @@ func (m *Model) status(w int) string {
 			st, mark = t.Bad, "! "
 		}
 		return draw.Fit(" "+st.Render(mark+draw.Clean(strings.ReplaceAll(m.notice, "\n", " "))), w)
+	case m.dialog():
+		return draw.Fit("", w)
 	case m.closed:
 		return draw.Fit(" "+t.Warn.Render("the voyage has ended; q quits"), w)
 	case m.room == Console && m.con.Open:
-		return draw.Fit(" "+t.Key.Render(m.keys.LeaveConsole.Help().Key)+" "+m.keys.LeaveConsole.Help().Desc+t.Dim.Render(" · "+m.con.Status()), w)
+		return draw.Fit(" "+t.Key.Render(m.keys.LeaveConsole.Help().Key)+" "+m.keys.LeaveConsole.Help().Desc, w)
 	}
 	next := m.st.Next()
 	here := m.room == m.voyageRoom() && m.room != Home
@@ -293,7 +311,9 @@ func (m *Model) shortHelp() []key.Binding {
 	case Work:
 		return []key.Binding{help, k.Search, k.FirstError, k.Wrap, k.Copy, k.Back}
 	}
-	return []key.Binding{help, k.Copy, k.Back, k.Follow}
+	yank := k.Copy
+	yank.SetHelp("y", "copy")
+	return []key.Binding{help, yank, k.Follow, k.Back}
 }
 
 // over is what lies over the room, or nothing.

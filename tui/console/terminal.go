@@ -3,8 +3,9 @@
 package console
 
 import (
+	"bytes"
+	"crypto/rand"
 	"fmt"
-	"sync/atomic"
 
 	uv "github.com/charmbracelet/ultraviolet"
 	"github.com/charmbracelet/x/vt"
@@ -21,10 +22,14 @@ const maxReply = 16 << 10
 // phone (ESC[c, ESC[6n) and encodes keys by writing into an unbuffered pipe,
 // and blocks for ever when nobody reads. Each call here reads what that call
 // wrote and returns it; no goroutine outlives the call.
-type terminal struct{ emu *vt.Emulator }
+type terminal struct {
+	emu *vt.Emulator
+	end [16]byte // ends a reader; random, so that no output of the phone can
+}
 
 func newTerminal(w, h int) *terminal {
 	t := &terminal{emu: vt.NewEmulator(w, h)}
+	_, _ = rand.Read(t.end[:]) // never fails (crypto/rand)
 	t.emu.SetScrollbackSize(scrollback)
 	return t
 }
@@ -32,7 +37,6 @@ func newTerminal(w, h int) *terminal {
 // do runs f, which may write into the emulator's pipe, and returns what it
 // wrote. A panic of the emulator on malformed output is returned as an error.
 func (t *terminal) do(f func(*vt.Emulator)) (reply []byte, err error) {
-	var last atomic.Bool
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -40,7 +44,7 @@ func (t *terminal) do(f func(*vt.Emulator)) (reply []byte, err error) {
 		defer clear(buf) // keys of a passphrase pass through here
 		for {
 			n, rerr := t.emu.Read(buf)
-			if rerr != nil || last.Load() {
+			if rerr != nil || bytes.Equal(buf[:n], t.end[:]) {
 				return
 			}
 			if len(reply)+n <= maxReply {
@@ -56,10 +60,8 @@ func (t *terminal) do(f func(*vt.Emulator)) (reply []byte, err error) {
 		}()
 		f(t.emu)
 	}()
-	// A write returns once the reader took all of it, so that the reader is
-	// waiting for the next one now: this byte ends it.
-	last.Store(true)
-	_, _ = t.emu.InputPipe().Write([]byte{0})
+	// One write is read in one piece (io.Pipe), after everything that f wrote.
+	_, _ = t.emu.InputPipe().Write(t.end[:])
 	<-done
 	return reply, err
 }

@@ -41,6 +41,17 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }
 
+// Since prints for how long something has been so, in few cells.
+func Since(d time.Duration) string {
+	switch {
+	case d < time.Hour:
+		return Duration(d)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d/time.Hour))
+	}
+	return fmt.Sprintf("%d days", int(d/(24*time.Hour)))
+}
+
 // Ago prints how long ago something was, in words.
 func Ago(d time.Duration) string {
 	switch {

@@ -27,12 +27,8 @@ func View(t theme.Theme, s state.State, w, h int) []string {
 
 // Plan renders a plan: the phone, what is done to it, and the checks.
 func Plan(t theme.Theme, p flashers.Plan, s state.State, w int) []string {
-	name := draw.Clean(p.Device.Manufacturer + " " + p.Device.Product)
-	if p.Device.Practice {
-		name += " (practice)"
-	}
 	out := []string{
-		t.Dim.Render("phone   ") + t.Title.Render(name),
+		t.Dim.Render("phone   ") + t.Title.Render(home.Name(p.Device)),
 		t.Dim.Render("serial  ") + draw.Clean(p.Device.Serial) + t.Dim.Render("  "+home.Mode(p.Device.Mode)+", by "+draw.Clean(p.Method)),
 		"",
 	}

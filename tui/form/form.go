@@ -227,6 +227,9 @@ func (f *Form) Key(k tea.KeyPressMsg) Result {
 		if f.problem(i) != "" { // stay: the reason is shown below the field
 			return Result{Handled: true}
 		}
+		if len(f.fields) == 1 { // one question needs no second enter on the button
+			return f.submit()
+		}
 		return f.leave(1)
 	case key.Matches(k, f.keys.NextField):
 		return f.leave(1)
@@ -320,6 +323,9 @@ func (f *Form) leave(by int) Result {
 		if fd.touched && fd.value != fd.outside && f.problem(vis[f.focus]) == "" {
 			res.Left, fd.outside = fd.q.ID, fd.value
 		}
+	}
+	if len(f.fields) == 1 {
+		return res
 	}
 	n := len(vis) + 1
 	f.focusOn((f.focus + by + n) % n)

@@ -74,13 +74,15 @@ func (f *Form) list(t theme.Theme, w, h int, withHelp bool) []string {
 			to = len(lines) - 1
 		}
 	}
-	lines = append(lines, "")
-	if f.focus >= len(vis) {
-		from = len(lines)
-	}
-	lines = append(lines, f.button(t, f.focus >= len(vis)))
-	if f.focus >= len(vis) {
-		to = len(lines) - 1
+	if len(f.fields) > 1 { // a single question is sent by its own enter
+		lines = append(lines, "")
+		if f.focus >= len(vis) {
+			from = len(lines)
+		}
+		lines = append(lines, f.button(t, f.focus >= len(vis)))
+		if f.focus >= len(vis) {
+			to = len(lines) - 1
+		}
 	}
 	view, above, below := draw.Window(lines, from, to, h)
 	view = append([]string(nil), view...)
@@ -121,9 +123,6 @@ func (f *Form) row(t theme.Theme, i, w int, on bool) []string {
 		arrow = t.Accent.Render("▸")
 	}
 	label := fd.q.Title
-	if fd.q.Optional {
-		label += " (may be empty)"
-	}
 	labelWidth := max(12, min(30, w*2/5))
 	source := provenance(*fd)
 	head := arrow + mark + " " + draw.Fit(label, labelWidth) + " "
@@ -134,7 +133,11 @@ func (f *Form) row(t theme.Theme, i, w int, on bool) []string {
 		source = ""
 	}
 	var lines []string
-	lines = append(lines, head+f.answer(t, fd, room, on)+"  "+t.Dim.Render(source))
+	line := head + f.answer(t, fd, room, on)
+	if source != "" {
+		line += "  " + t.Dim.Render(source)
+	}
+	lines = append(lines, line)
 	if on && !text(fd.q.Kind) {
 		lines = append(lines, f.options(t, fd, w)...)
 	}
@@ -156,6 +159,9 @@ func (f *Form) answer(t theme.Theme, fd *field, room int, on bool) string {
 		v = map[string]string{"true": "yes", "false": "no"}[fd.value]
 	}
 	if v == "" {
+		if fd.q.Optional {
+			return draw.Fit(t.Dim.Render("— may be empty"), room)
+		}
 		return draw.Fit(t.Dim.Render("—"), room)
 	}
 	if !text(fd.q.Kind) && on {

@@ -2,6 +2,7 @@ package home
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
@@ -33,23 +34,42 @@ func Mode(m usb.Mode) string {
 	return string(m)
 }
 
-// Badge is one phone in a few words, for the header.
-func Badge(t theme.Theme, d usb.Device) string {
-	name := draw.Clean(d.Product)
+// Name is a phone's name for people: the maker is not said twice, and the
+// practice phone is marked.
+func Name(d usb.Device) string {
+	maker, product := strings.TrimSpace(draw.Clean(d.Manufacturer)), strings.TrimSpace(draw.Clean(d.Product))
+	name := product
+	if maker != "" && !strings.HasPrefix(strings.ToLower(product), strings.ToLower(maker)) {
+		name = strings.TrimSpace(maker + " " + product)
+	}
 	if name == "" {
-		name = fmt.Sprintf("%04x:%04x", d.VendorID, d.ProductID)
+		name = fmt.Sprintf("phone %04x:%04x", d.VendorID, d.ProductID)
 	}
 	if d.Practice {
 		name += " (practice)"
 	}
+	return name
+}
+
+// short are the modes in a word or two, for the header.
+var short = map[usb.Mode]string{
+	usb.ModeUnknown: "unknown mode", usb.ModeNetwork: "USB network", usb.ModeBootFailed: "bootloader error",
+}
+
+// Badge is one phone in a few words, for the header.
+func Badge(t theme.Theme, d usb.Device) string {
 	st := t.Good
 	if d.Permission != usb.PermissionOK && d.Permission != "" || d.Mode == usb.ModeBootFailed {
 		st = t.Bad
 	}
-	return t.Title.Render(name) + " " + st.Render(Mode(d.Mode))
+	mode, ok := short[d.Mode]
+	if !ok {
+		mode = draw.Clean(string(d.Mode))
+	}
+	return t.Title.Render(Name(d)) + " " + st.Render(mode)
 }
 
-// Phones lists what is on the cable. cursor is the selected phone, or -1.
+// Phones lists what is on the cable in at most h lines. cursor is the selected phone, or -1.
 func Phones(t theme.Theme, s state.State, now time.Time, cursor, w, h int) []string {
 	if len(s.Devices) == 0 {
 		var lines []string
@@ -60,7 +80,7 @@ func Phones(t theme.Theme, s state.State, now time.Time, cursor, w, h int) []str
 		for _, l := range draw.Wrap("Switch the phone off, hold volume down and power until its bootloader shows, then plug it in. If nothing happens: another cable, another port.", w) {
 			lines = append(lines, t.Dim.Render(l))
 		}
-		return draw.Block(lines, w, h)
+		return lines
 	}
 	phone, chosen := s.Phone()
 	var lines []string
@@ -74,15 +94,11 @@ func Phones(t theme.Theme, s state.State, now time.Time, cursor, w, h int) []str
 		if chosen && d.ID == phone.ID {
 			mark = t.Good.Render("◉")
 		}
-		name := draw.Clean(d.Manufacturer + " " + d.Product)
-		if d.Practice {
-			name += " (practice)"
-		}
 		since := ""
 		if !d.Since.IsZero() {
-			since = t.Dim.Render(draw.Duration(now.Sub(d.Since)))
+			since = t.Dim.Render(draw.Since(now.Sub(d.Since)))
 		}
-		lines = append(lines, draw.Spread(arrow+mark+" "+t.Title.Render(name), since, w))
+		lines = append(lines, draw.Spread(arrow+mark+" "+t.Title.Render(Name(d)), since, w))
 		lines = append(lines, "   "+Mode(d.Mode)+t.Dim.Render(" · serial "+draw.Clean(d.Serial)))
 		where := ""
 		if d.VendorID != 0 || d.ProductID != 0 {
@@ -110,8 +126,8 @@ func Phones(t theme.Theme, s state.State, now time.Time, cursor, w, h int) []str
 		}
 		lines = append(lines, "")
 	}
-	view, _, _ := draw.Window(lines, from, to, h)
-	return draw.Block(view, w, h)
+	view, _, _ := draw.Window(lines[:len(lines)-1], from, to, h)
+	return view
 }
 
 // portRows are the values of a port that are worth a line at home.

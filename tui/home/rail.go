@@ -70,11 +70,12 @@ func Rail(t theme.Theme, s state.State, now time.Time, w int) string {
 		long = append(long, Mark(t, step.Status)+" "+st.Render(name))
 		short = append(short, Mark(t, step.Status))
 	}
-	line := " " + strings.Join(long, "  ")
-	if width(line) > w {
-		line = " " + strings.Join(short, " ")
+	for _, try := range []string{" " + strings.Join(long, "  "), " " + strings.Join(long, " "), " " + strings.Join(short, " ")} {
+		if width(try) <= w {
+			return draw.Fit(try, w)
+		}
 	}
-	return draw.Fit(line, w)
+	return draw.Fit(" "+strings.Join(short, " "), w)
 }
 
 func suffix(t theme.Theme, step state.Step, now time.Time) string {

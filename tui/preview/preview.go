@@ -57,7 +57,7 @@ func (p *Pane) Title() (title, note string) {
 		return "Preview", ""
 	}
 	i := p.index()
-	return draw.Clean(short(p.Files[i].Path)), fmt.Sprintf("%d of %d, %s", i+1, len(p.Files), p.Files[i].State)
+	return draw.Clean(short(p.Files[i].Path)), fmt.Sprintf("%d/%d %s", i+1, len(p.Files), p.Files[i].State)
 }
 
 func short(path string) string {

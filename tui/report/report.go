@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portolan/tui/draw"
+	"portolan/tui/home"
 	"portolan/tui/theme"
 	"portolan/wizard"
 )
@@ -28,11 +29,8 @@ func Lines(t theme.Theme, r *wizard.Report, w int) []string {
 			out = append(out, t.Dim.Render(draw.Fit(name, 10))+" "+l)
 		}
 	}
-	phone := r.Phone.Manufacturer + " " + r.Phone.Product
-	if r.Phone.Practice {
-		phone += " (practice)"
-	}
-	out = append(out, t.Good.Render("✓ ")+t.Title.Render("Land in sight: Linux runs on "+draw.Clean(phone)), "")
+	phone := home.Name(r.Phone)
+	out = append(out, t.Good.Render("✓ ")+t.Title.Render("Land in sight: Linux runs on "+phone), "")
 	row("phone", phone+", serial "+r.Phone.Serial)
 	row("kernel", r.Uname)
 	row("unlocked", r.Unlocked)

@@ -138,5 +138,8 @@ func (p *Prompt) Lines(t theme.Theme, w int) []string {
 		}
 		out = append(out, "")
 	}
-	return append(out, t.Dim.Render("It is kept in memory only until it was used, never in a file or a log."))
+	for _, l := range draw.Wrap("It is kept in memory only until it was used, never in a file or a log.", w) {
+		out = append(out, t.Dim.Render(l))
+	}
+	return out
 }

@@ -66,7 +66,7 @@ func (s State) Next() Next {
 	case phone.Permission == usb.PermissionBusy:
 		return Next{Nothing, "another program holds the phone: " + phone.Hint}
 	case next.ID == wizard.StepDetect || s.Fresh():
-		return Next{StartAll, "starts the voyage with " + phone.Manufacturer + " " + phone.Product}
+		return Next{StartAll, "starts the voyage with " + phone.Product}
 	}
 	return Next{StartAll, fmt.Sprintf("continues at %s", next.ID)}
 }
