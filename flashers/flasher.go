@@ -43,6 +43,7 @@ type Action struct {
 	Verb        string `json:"verb"` // flash, erase, boot, reboot …
 	Image       Image  `json:"image"`
 	Destructive bool   `json:"destructive"`
+	Room        int64  `json:"room"`    // bytes of the partition, 0 if nothing is written
 	Command     string `json:"command"` // the same as a shell line of the method's own program
 }
 

@@ -106,3 +106,24 @@ func (m *Image) add(c chunk) error {
 	m.chunks = append(m.chunks, c)
 	return nil
 }
+
+// Extent is a range of the expanded image in bytes.
+type Extent struct{ Off, Len int64 }
+
+// Written lists what the image writes, in order and joined; the rest is skipped.
+func (m *Image) Written() []Extent {
+	var out []Extent
+	var off int64
+	for _, c := range m.chunks {
+		n := min(c.blocks*m.blockSize, m.size-off)
+		if c.kind != skip && n > 0 {
+			if k := len(out); k > 0 && out[k-1].Off+out[k-1].Len == off {
+				out[k-1].Len += n
+			} else {
+				out = append(out, Extent{off, n})
+			}
+		}
+		off += n
+	}
+	return out
+}
