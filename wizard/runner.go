@@ -142,7 +142,7 @@ func (v *Voyage) runStep(ctx context.Context, s Step, force bool) error {
 	}
 	v.emit(ctx, StepStarted{Step: s.ID(), At: began})
 	if why != "" {
-		v.note(ctx, s.ID(), "runs again: "+why)
+		v.note(ctx, s.ID(), "runs again: %s", why)
 	}
 	summary, err := s.Run(ctx, EmitterFunc(func(e Event) { v.emit(ctx, e) }))
 	if err == nil {
