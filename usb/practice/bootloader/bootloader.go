@@ -100,6 +100,9 @@ func (b *Bootloader) Serve(ctx context.Context, conn usb.PacketConn) (Request, e
 	defer stop()
 
 	if !b.enter(ctx) {
+		if ctx.Err() != nil {
+			return Request{}, ctx.Err()
+		}
 		return Request{}, refuse(conn)
 	}
 	defer b.leave()
