@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"portolan/templates"
 	"portolan/wizard/porttoml"
 )
 
@@ -43,6 +44,10 @@ func (v *Voyage) facts(ctx context.Context) map[string]Value {
 		add("name", name, SourceFastboot)
 	}
 	add("vendor", word(vars["manufacturer"]), SourceFastboot)
+
+	if v.practicePhone() {
+		add("modules_initfs", strings.Join(templates.PracticeModules(), " "), SourceDefault)
+	}
 
 	path := v.port.Path("stock", "boot.img")
 	if _, err := os.Stat(path); err != nil {

@@ -72,6 +72,7 @@ type ImageJob struct {
 	AuthorizedKey string
 	HostKey       []byte // private, OpenSSH format
 	Passphrase    []byte // of the LUKS volume; nil: not encrypted. Lent until Image returns
+	Stock         string // the boot image that the phone came with; it may not be there
 	Boot, Root    string // files to write, replaced only when they are whole
 	Work          Work
 }

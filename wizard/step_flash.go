@@ -15,13 +15,6 @@ import (
 	"portolan/usb"
 )
 
-// neverFlashed are partitions that a phone does not come back from, or whose
-// content exists only once: bootloaders, calibration data, keys.
-var neverFlashed = []string{
-	"bootloader", "aboot", "abl", "xbl", "xbl_config", "sbl1", "sbl2", "sbl3", "rpm", "tz", "hyp", "preloader", "lk", "lk2",
-	"modemst1", "modemst2", "fsg", "fsc", "persist", "efs", "nvram", "nvdata", "protect1", "protect2", "sec", "devinfo", "frp", "keystore", "gpt", "pgpt", "sgpt",
-}
-
 // flashStep writes the images to the phone.
 type flashStep struct {
 	v     *Voyage
@@ -180,11 +173,6 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	if err := v.confirm(ctx, plan); err != nil {
 		return "", err
 	}
-	for _, i := range images {
-		if sum, _, err := hashFile(ctx, i.Path); err != nil || sum != i.SHA256 {
-			return "", errors.Join(fmt.Errorf("%s is not the image that was made; run the image step again, nothing was written", i.Path), err)
-		}
-	}
 	result, err := flasher.Run(ctx, plan, h, func(p flashers.Progress) { v.flashProgress(ctx, plan, p) })
 	if err != nil {
 		return "", flashTrouble(plan, err)
@@ -205,19 +193,19 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	return fmt.Sprintf("%s written to %s", mebibytes(result.Bytes), d), nil
 }
 
-// flashPort says which phone the images are for. Partitions that are never
-// written are all but the two of the port.
+// flashPort says which phone the images are for. Which partitions are never
+// written is the flash method's own knowledge.
 func (v *Voyage) flashPort(d usb.Device) flashers.Port {
 	products := strings.Fields(v.port.Get("fastboot_product"))
 	if len(products) == 0 {
 		products = []string{v.port.Get("codename")}
 	}
-	return flashers.Port{Codename: v.port.Get("codename"), Products: products, Never: neverFlashed, Practice: d.Practice}
+	return flashers.Port{Codename: v.port.Get("codename"), Products: products, Practice: d.Practice}
 }
 
 // toBootloader brings the phone into its bootloader, by itself where it can.
 func (v *Voyage) toBootloader(ctx context.Context, d usb.Device) (usb.Device, error) {
-	if d.Mode == usb.ModeFastboot || d.Mode == usb.ModeBootFailed {
+	if d.Mode == usb.ModeFastboot {
 		return d, nil
 	}
 	if d.Practice {
@@ -234,7 +222,7 @@ func (v *Voyage) toBootloader(ctx context.Context, d usb.Device) (usb.Device, er
 		}
 	}
 	hints := []string{"switch the phone off, then on while holding its volume-down key", "leave it on the cable; this goes on by itself"}
-	return v.inMode(ctx, StepFlash, "the phone in its bootloader", hints, usb.ModeFastboot, usb.ModeBootFailed)
+	return v.inMode(ctx, StepFlash, "the phone in its bootloader", hints, usb.ModeFastboot)
 }
 
 func reboots(plan flashers.Plan) bool {
@@ -297,18 +285,12 @@ func (v *Voyage) confirm(ctx context.Context, plan flashers.Plan) error {
 	return err
 }
 
-// flashTrouble says what a broken-off run leaves on the phone.
+// flashTrouble adds to a broken-off run, which says itself what it left on the
+// phone, how to go on.
 func flashTrouble(plan flashers.Plan, err error) error {
-	var parts []string
-	for _, a := range plan.Actions {
-		if a.Destructive {
-			parts = append(parts, a.Image.Partition)
-		}
-	}
-	left := fmt.Sprintf("%s may hold only a part of the image", strings.Join(parts, " or "))
+	tried := "flash " + plan.Device.String()
 	if errors.Is(err, usb.ErrGone) || errors.Is(err, usb.ErrNotFound) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return &PhoneError{Tried: "flash " + plan.Device.String(), Err: err,
-			Next: left + ", and the bootloader is untouched: plug the phone in again, start its bootloader and run this again; flashing begins anew"}
+		return &PhoneError{Tried: tried, Err: err, Next: "its bootloader is untouched: run this again, and it continues with flashing"}
 	}
-	return fmt.Errorf("flash %s: %w; %s; run this again", plan.Device, err, left)
+	return fmt.Errorf("%s: %w", tried, err)
 }

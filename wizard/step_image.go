@@ -133,7 +133,8 @@ func (s *imageStep) Run(ctx context.Context, _ Emitter) (string, error) {
 		Model: m, Arch: debianArch(snap.Get("arch")), Suite: snap.Get("suite"),
 		Hostname: snap.Get("hostname"), User: snap.Get("user"),
 		AuthorizedKey: keys.User.AuthorizedKey, HostKey: keys.Host.PEM,
-		Boot: v.port.Path("out", "images", "boot.img"), Root: v.port.Path("out", "images", "root.img"),
+		Stock: v.port.Path("stock", "boot.img"),
+		Boot:  v.port.Path("out", "images", "boot.img"), Root: v.port.Path("out", "images", "root.img"),
 		Work: v.work(ctx, StepImage),
 	}
 	for _, p := range packages {
