@@ -126,6 +126,17 @@ func (m *Model) clock() tea.Cmd {
 	return tea.Tick(time.Second, func(time.Time) tea.Msg { return tick{} })
 }
 
+// awake draws the keys again once what opened by itself listens to them.
+type awake struct{}
+
+func (m *Model) rouse() tea.Cmd {
+	if m.rousing || !m.now.Before(m.deafUntil) {
+		return nil
+	}
+	m.rousing = true
+	return tea.Tick(m.deafUntil.Sub(m.now), func(time.Time) tea.Msg { return awake{} })
+}
+
 // previewed is what the preview command rendered.
 type previewed struct {
 	files []wizard.GeneratedFile

@@ -68,6 +68,18 @@ func (m *Model) key(k tea.KeyPressMsg, command bool) tea.Cmd {
 	if cmd, handled := m.roomKey(k); handled {
 		return cmd
 	}
+	if m.room == Port && m.focus == 1 && m.form != nil && !command {
+		switch { // the form is open behind its preview: shortcuts stay asleep
+		case on(m.keys.AcceptAll):
+			m.focus = 0
+			return m.formResult(m.form, m.form.Key(k))
+		case on(m.keys.Accept):
+			m.focus = 0
+			return nil
+		case k.Text != "" && !on(m.keys.Help):
+			return nil
+		}
+	}
 	return m.globalKey(k)
 }
 

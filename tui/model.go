@@ -95,6 +95,7 @@ type Model struct {
 	out     []wizard.Intent
 	sending bool
 	ticking bool
+	rousing bool
 	closed  bool // the events have ended
 }
 
@@ -149,6 +150,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case tick:
 		m.ticking = false
+	case awake:
+		m.rousing = false
 	case previewed:
 		m.prev.Busy, m.prev.Err = false, msg.err
 		if msg.err == nil || len(msg.files) > 0 {
@@ -164,7 +167,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		cmd = m.key(msg, false)
 	}
-	return m, tea.Batch(cmd, m.flush(), m.clock())
+	return m, tea.Batch(cmd, m.flush(), m.clock(), m.rouse())
 }
 
 // layoutState is what the room at hand wants of the screen.

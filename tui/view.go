@@ -92,6 +92,7 @@ func (m *Model) header(w int) string {
 	return draw.Spread(left, right, w)
 }
 
+// tabs names the two panes where only one is shown.
 func (m *Model) tabs(w int) string {
 	a, b := m.names()
 	t := m.theme
@@ -101,7 +102,11 @@ func (m *Model) tabs(w int) string {
 		}
 		return " " + t.Dim.Render(name) + " "
 	}
-	return draw.Fit(" "+mark(a, m.focus == 0)+mark(b, m.focus == 1)+t.Dim.Render("  tab"), w)
+	hint := m.keys.NextPane.Help().Key
+	if m.room == Port && m.form != nil && m.focus == 0 {
+		hint = m.keys.NextFile.Help().Key
+	}
+	return draw.Fit(" "+mark(a, m.focus == 0)+mark(b, m.focus == 1)+t.Dim.Render("  "+hint), w)
 }
 
 // names are the titles of the two panes.
@@ -277,6 +282,9 @@ func (m *Model) status(w int) string {
 // footer names the keys that matter most here, as many as fit.
 func (m *Model) footer(w int) string {
 	line := ""
+	if m.now.Before(m.deafUntil) { // keys are named once they are listened to
+		return draw.Fit(line, w)
+	}
 	for _, b := range m.shortHelp() {
 		part := " " + m.theme.Key.Render(b.Help().Key) + " " + m.theme.Dim.Render(b.Help().Desc) + " "
 		if ansi.StringWidth(line)+ansi.StringWidth(part) > w {

@@ -127,10 +127,11 @@ func (f *Form) row(t theme.Theme, i, w int, on bool) []string {
 	source := provenance(*fd)
 	head := arrow + mark + " " + draw.Fit(label, labelWidth) + " "
 	room := max(6, w-ansi.StringWidth(head))
+	below := "" // on narrow screens the source of the answer at hand goes below it
 	if source != "" && room > ansi.StringWidth(source)+16 {
 		room -= ansi.StringWidth(source) + 2
-	} else if !on {
-		source = ""
+	} else {
+		source, below = "", source
 	}
 	var lines []string
 	line := head + f.answer(t, fd, room, on)
@@ -138,6 +139,9 @@ func (f *Form) row(t theme.Theme, i, w int, on bool) []string {
 		line += "  " + t.Dim.Render(source)
 	}
 	lines = append(lines, line)
+	if on && below != "" {
+		lines = append(lines, "   "+t.Dim.Render(below))
+	}
 	if on && !text(fd.q.Kind) {
 		lines = append(lines, f.options(t, fd, w)...)
 	}

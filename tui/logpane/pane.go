@@ -95,6 +95,9 @@ func (p *Pane) goTo(n int) {
 	p.stop()
 	p.cursor = max(p.ring.first(), min(n, p.ring.next-1))
 	p.top, p.sub = max(p.ring.first(), p.cursor-p.height/2), 0
+	if top, sub := p.bottomTop(); p.top > top {
+		p.top, p.sub = top, sub // no empty rows below the last line
+	}
 	p.reveal()
 }
 
