@@ -55,7 +55,7 @@ load_modules() {
 # have hyphens where module names have underscores.
 built_in() {
 	wanted=$(echo "$1" | tr - _)
-	tr - _ <"/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null | grep -q "/$wanted\.ko"
+	tr - _ 2>/dev/null <"/lib/modules/$(uname -r)/modules.builtin" | grep -q "/$wanted\.ko"
 }
 
 # fail says what is wrong and waits for a person. Before the shell opens, an

@@ -44,11 +44,11 @@ root_candidate() {
 
 # find_root waits for the root partition: storage may take a while to appear.
 find_root() {
-	seconds=0
-	while [ "$seconds" -lt 300 ]; do
+	tries=0
+	while [ "$tries" -lt 300 ]; do
 		ROOT_DEVICE=$(root_candidate) && say "root partition: $ROOT_DEVICE" && return 0
-		[ $((seconds % 50)) = 5 ] && say "waiting for the root partition$(wanted_text)"
-		seconds=$((seconds + 1))
+		[ $((tries % 50)) = 5 ] && say "waiting for the root partition$(wanted_text)"
+		tries=$((tries + 1))
 		sleep 0.1
 	done
 	REASON="no root partition$(wanted_text); the kernel sees: $(echo /sys/class/block/*)"
