@@ -33,6 +33,9 @@ func (p Plan) String() string {
 func (p Plan) Fprint(w io.Writer) error {
 	var b strings.Builder
 	name := strings.TrimSpace(p.Device.Manufacturer + " " + p.Device.Product)
+	if m := p.Device.Manufacturer; m != "" && strings.HasPrefix(p.Device.Product, m+" ") {
+		name = p.Device.Product // "Portolan Dinghy" already names its maker
+	}
 	if p.Device.Practice {
 		name += " (practice)"
 	}
