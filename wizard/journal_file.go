@@ -62,6 +62,8 @@ func OpenJournal(path string) (*Journal, error) {
 	return j, nil
 }
 
+func journalPath(dir string) string { return filepath.Join(dir, "out", "journal.jsonl") }
+
 // parseJournal takes every line that is an entry and leaves out what is not.
 func parseJournal(data []byte) []Entry {
 	var entries []Entry

@@ -5,22 +5,34 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"portolan/usb/session"
 )
 
 // phoneKeys are what the image step puts on the phone and attach expects there.
-// They live in out/keys of the port, the private halves readable by their owner
-// only, and stay the same over rebuilds: SSH never meets a changed host key.
+// The person's key lies in the folder for configuration and serves every port;
+// the phone's host key lies in out/keys of the port. Private halves are readable
+// by their owner only. Both stay the same over rebuilds: SSH never meets a
+// changed host key.
 type phoneKeys struct {
 	User *session.Key
 	Host session.HostKey
 }
 
-// loadKeys reads the port's keys and makes those that are missing.
-func loadKeys(p *Port) (phoneKeys, error) {
-	user, err := session.EnsureKey(p.Path("out", "keys", "id_ed25519"))
+// keyName is the file of the person's key, as ssh-keygen would call it.
+const keyName = "id_ed25519"
+
+// loadKeys reads the keys and makes those that are missing.
+func (v *Voyage) loadKeys() (phoneKeys, error) { return loadKeys(v.port, v.cfg.Keys) }
+
+// loadKeys takes the person's key from dir, or from the port where dir is empty.
+func loadKeys(p *Port, dir string) (phoneKeys, error) {
+	if dir == "" {
+		dir = p.Path("out", "keys")
+	}
+	user, err := session.EnsureKey(filepath.Join(dir, keyName))
 	if err != nil {
 		return phoneKeys{}, err
 	}

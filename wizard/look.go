@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"portolan/usb/session"
 )
@@ -13,7 +12,7 @@ import (
 // ReadJournal reads what was done in a port's folder without taking the port.
 // A port without a journal has no entries.
 func ReadJournal(dir string) ([]Entry, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "out", "journal.jsonl"))
+	data, err := os.ReadFile(journalPath(dir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
@@ -21,8 +20,9 @@ func ReadJournal(dir string) ([]Entry, error) {
 }
 
 // SSHConfig says how to log in on the phone that the port in dir is for: the
-// port's user and key, and the host key that its image was made with.
-func SSHConfig(dir string) (session.SSHConfig, error) {
+// port's user, the key in the folder keys (as Config.Keys has it), and the host
+// key that its image was made with.
+func SSHConfig(dir, keys string) (session.SSHConfig, error) {
 	p, err := OpenPort(dir)
 	if err != nil {
 		return session.SSHConfig{}, err
@@ -30,9 +30,9 @@ func SSHConfig(dir string) (session.SSHConfig, error) {
 	if p.Get("user") == "" {
 		return session.SSHConfig{}, &UsageError{File: p.Path("port.toml"), Key: "user", Text: "this port names no user to log in as; run this in the folder of a port, or name it with --port"}
 	}
-	keys, err := loadKeys(p)
+	pair, err := loadKeys(p, keys)
 	if err != nil {
 		return session.SSHConfig{}, err
 	}
-	return session.SSHConfig{User: p.Get("user"), Key: keys.User, HostKey: keys.Host.Public}, nil
+	return session.SSHConfig{User: p.Get("user"), Key: pair.User, HostKey: pair.Host.Public}, nil
 }

@@ -109,7 +109,7 @@ func (v *Voyage) connect(ctx context.Context, step StepID) (Remote, error) {
 
 // login logs in over a connection to port 22, which it owns from now on.
 func (v *Voyage) login(ctx context.Context, d usb.Device, reached *session.Reached, user string) (Remote, error) {
-	keys, err := loadKeys(v.port)
+	keys, err := v.loadKeys()
 	if err != nil {
 		return nil, errors.Join(err, reached.Conn.Close(), reached.Handle.Close())
 	}

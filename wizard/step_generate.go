@@ -15,8 +15,11 @@ type generateStep struct{ v *Voyage }
 func (*generateStep) ID() StepID    { return StepGenerate }
 func (*generateStep) settles() bool { return true }
 
-func (s *generateStep) render() ([]templates.File, error) {
-	m, err := s.v.port.Snapshot().validModel()
+func (s *generateStep) render() ([]templates.File, error) { return render(s.v.port.Snapshot()) }
+
+// render makes the files of both trees.
+func render(snap Snapshot) ([]templates.File, error) {
+	m, err := snap.validModel()
 	if err != nil {
 		return nil, err
 	}
@@ -91,10 +94,17 @@ func (v *Voyage) generate(ctx context.Context, step StepID, emit Emitter) (strin
 	return fmt.Sprintf("%d files: %d new, %d changed, %d unchanged, %d kept as edited", len(files), n[FileNew], n[FileChanged], n[FileUnchanged], n[FileKept]), nil
 }
 
-// Preview lists what generate would do with the values as they are now. It
-// writes nothing.
-func (v *Voyage) Preview() ([]GeneratedFile, error) {
-	files, err := (&generateStep{v}).render()
+// Preview lists what generate would do with the port's values and, over them,
+// these answers of a form. It writes nothing.
+func (v *Voyage) Preview(answers map[string]string) ([]GeneratedFile, error) {
+	snap := v.port.Snapshot()
+	if snap.Values == nil {
+		snap.Values = map[string]Value{}
+	}
+	for id, text := range answers {
+		snap.Values[id] = Value{Text: text, Source: SourceAsked}
+	}
+	files, err := render(snap)
 	if err != nil {
 		return nil, err
 	}

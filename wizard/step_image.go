@@ -31,7 +31,7 @@ func (v *Voyage) imageInputs(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	keys, err := loadKeys(v.port)
+	keys, err := v.loadKeys()
 	if err != nil {
 		return "", err
 	}
@@ -125,7 +125,7 @@ func (s *imageStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	keys, err := loadKeys(v.port)
+	keys, err := v.loadKeys()
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -23,6 +22,7 @@ type Answerer interface {
 type Config struct {
 	Dir  string // the port's folder
 	Logs string // folder for the logs of the runs; empty: none are kept
+	Keys string // folder of the person's SSH key, made if need be; empty: out/keys of the port
 
 	Watcher *usb.Watcher // run by the caller
 	Rooms   Rooms
@@ -248,7 +248,7 @@ func (v *Voyage) acquire() error {
 	if err != nil {
 		return err
 	}
-	journal, err := OpenJournal(filepath.Join(v.port.Dir, "out", "journal.jsonl"))
+	journal, err := OpenJournal(journalPath(v.port.Dir))
 	if err != nil {
 		return errors.Join(err, lock.unlock())
 	}

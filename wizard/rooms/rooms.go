@@ -18,16 +18,32 @@ import (
 	"portolan/wizard"
 )
 
-// New returns the borders with the real rooms behind them. Nothing is opened
-// before it is needed; close the workshop when the voyage is over.
-func New(w *Workshop) wizard.Rooms {
+// Config says where the rooms work.
+type Config struct {
+	Work    string // the work folder
+	Jobs    int    // 0: one for each processor
+	Offline bool
+	Mirror  string // of the Debian archive; empty: the host's own
+}
+
+// Set are the real rooms. Nothing is opened before it is needed.
+type Set struct{ workshop *Workshop }
+
+// New plugs the rooms together. Close lets go of them.
+func New(c Config) *Set { return &Set{workshop: &Workshop{config: c}} }
+
+// Rooms are the borders for wizard.Config.
+func (s *Set) Rooms() wizard.Rooms {
 	return wizard.Rooms{
-		Workshop:   w,
+		Workshop:   s.workshop,
 		Flasher:    methods.ByName,
 		Bootloader: openBootloader,
 		StockImage: readStock,
 	}
 }
+
+// Close closes the engine, if a job opened it.
+func (s *Set) Close() error { return s.workshop.close() }
 
 // bootloader reads over fastboot.
 type bootloader struct {

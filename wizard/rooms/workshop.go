@@ -18,10 +18,7 @@ import (
 // Workshop is wizard.Workshop with the chroot engine. The engine is opened by
 // the first job, so that a run that builds nothing takes no lock.
 type Workshop struct {
-	Work    string // the work folder
-	Jobs    int    // 0: one for each processor
-	Offline bool
-	Mirror  string // of the Debian archive; empty: the host's own
+	config Config
 
 	mu       sync.Mutex
 	engine   *chroot.Engine
@@ -39,7 +36,7 @@ func (w *Workshop) open(ctx context.Context, suite string, work wizard.Work) (*d
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.engine == nil {
-		engine, err := chroot.Open(ctx, chroot.Config{Work: w.Work, Jobs: w.Jobs, Offline: w.Offline, Log: w.pass})
+		engine, err := chroot.Open(ctx, chroot.Config{Work: w.config.Work, Jobs: w.config.Jobs, Offline: w.config.Offline, Log: w.pass})
 		if err != nil {
 			return nil, translate("open the work folder", err)
 		}
@@ -48,7 +45,7 @@ func (w *Workshop) open(ctx context.Context, suite string, work wizard.Work) (*d
 	}
 	b := w.builders[suite]
 	if b == nil {
-		b = &debian.Builder{Engine: w.engine, Suite: suite, Mirror: w.Mirror}
+		b = &debian.Builder{Engine: w.engine, Suite: suite, Mirror: w.config.Mirror}
 		w.builders[suite] = b
 	}
 	return b, nil
@@ -74,8 +71,8 @@ func (w *Workshop) pass(l chroot.Line) {
 	line(kind, l.Text)
 }
 
-// Close closes the engine, if it was opened.
-func (w *Workshop) Close() error {
+// close closes the engine, if it was opened.
+func (w *Workshop) close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.engine == nil {
