@@ -104,7 +104,7 @@ func TestTheWholeVoyage(t *testing.T) {
 		t.Fatal("the passphrase is on the screen")
 	}
 	s.does(screen.Type("\r")).sees("user@dinghy:~$").does(screen.Type("exit\r"))
-	s.sees("Land in sight")
+	s.sees("Land in sight", keys.Follow.Help().Desc)
 	s.does(screen.Press(keys.Touch)).sees("rotated 90°", "residual").does(screen.Press(keys.Report)).sees("Land in sight")
 	s.does(screen.Resize(60, 20)).sees("Land in sight").does(screen.Resize(39, 9)).sees("q quits")
 	s.does(screen.Press(keys.Quit))
