@@ -183,7 +183,7 @@ func (m *Model) panes(sc layout.Screen) (first, second []string) {
 			cb = m.log.View(t, w2, h2)
 		}
 	case Console:
-		fa.Title, fa.Foot = m.con.Title, m.con.Status()
+		fa.Title, fa.Foot = draw.Clean(m.con.Title), m.con.Status()
 		if fa.Title == "" {
 			fa.Title = "Console"
 		}
@@ -339,7 +339,7 @@ func (m *Model) over() []string {
 	case m.secretOpen && m.secret != nil:
 		w := min(m.width, 66)
 		text := m.secret.Lines(t, w-4)
-		return draw.Box(t, draw.Frame{Title: m.secret.Title, Foot: "enter takes it · esc later", Focused: true}, text, w, min(m.height, len(text)+2))
+		return draw.Box(t, draw.Frame{Title: draw.Clean(m.secret.Title), Foot: "enter takes it · esc later", Focused: true}, text, w, min(m.height, len(text)+2))
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func New(title string, qs []wizard.Question, known map[string]wizard.Value, keys
 				fd.value, fd.source = q.Suggestion.Text, q.Suggestion.Source
 			}
 		}
-		fd.input.SetValue(fd.value)
+		fd.input.SetValue(draw.Clean(fd.value))
 		f.fields = append(f.fields, fd)
 	}
 	f.derive()
@@ -84,7 +84,7 @@ func (f *Form) Refill(known map[string]wizard.Value) {
 			continue
 		}
 		fd.value, fd.source = v.Text, v.Source
-		fd.input.SetValue(v.Text)
+		fd.input.SetValue(draw.Clean(v.Text))
 	}
 	f.derive()
 }
@@ -105,7 +105,7 @@ func (f *Form) Update(qs []wizard.Question, known map[string]wizard.Value) bool 
 		fd.q = qs[i]
 		if !fd.touched && !f.Plain && fd.value == "" {
 			fd.value, fd.source = qs[i].Suggestion.Text, qs[i].Suggestion.Source
-			fd.input.SetValue(fd.value)
+			fd.input.SetValue(draw.Clean(fd.value))
 		}
 	}
 	f.Refill(known)
@@ -154,7 +154,7 @@ func (f *Form) derive() {
 		}
 		if v := fd.q.Suggest(f.Get); v != "" && v != fd.value {
 			fd.value, fd.source = v, wizard.SourceDefault
-			fd.input.SetValue(v)
+			fd.input.SetValue(draw.Clean(v))
 		}
 	}
 }
@@ -243,7 +243,7 @@ func (f *Form) Key(k tea.KeyPressMsg) Result {
 	if key.Matches(k, f.keys.Suggestion) {
 		fd.touched = false
 		fd.value, fd.source = fd.q.Suggestion.Text, fd.q.Suggestion.Source
-		fd.input.SetValue(fd.value)
+		fd.input.SetValue(draw.Clean(fd.value))
 		f.derive()
 		return Result{Handled: true, Changed: true}
 	}
@@ -301,7 +301,7 @@ func (f *Form) pick(fd *field, k tea.KeyPressMsg) Result {
 		return Result{Handled: true}
 	}
 	f.set(fd, options[at].Value)
-	fd.input.SetValue(fd.value)
+	fd.input.SetValue(draw.Clean(fd.value))
 	return Result{Handled: true, Changed: true}
 }
 

@@ -55,7 +55,7 @@ func (f *Form) list(t theme.Theme, w, h int, withHelp bool) []string {
 				lines = append(lines, "")
 			}
 			if section != "" {
-				lines = append(lines, t.Title.Render(section))
+				lines = append(lines, t.Title.Render(draw.Clean(section)))
 			}
 		}
 		on := pos == f.focus
@@ -122,7 +122,7 @@ func (f *Form) row(t theme.Theme, i, w int, on bool) []string {
 	if on {
 		arrow = t.Accent.Render("▸")
 	}
-	label := fd.q.Title
+	label := draw.Clean(fd.q.Title)
 	labelWidth := max(12, min(30, w*2/5))
 	source := provenance(*fd)
 	head := arrow + mark + " " + draw.Fit(label, labelWidth) + " "
@@ -190,6 +190,7 @@ func (f *Form) options(t theme.Theme, fd *field, w int) []string {
 		if fd.q.Kind == wizard.KindBool {
 			name, help = help, ""
 		}
+		name, help = draw.Clean(name), draw.Clean(help)
 		line := "     " + st.Render(dot+" "+name)
 		if help != "" {
 			line += "  " + t.Dim.Render(help)
@@ -211,7 +212,7 @@ func provenance(fd field) string {
 	case fd.source == "":
 		return ""
 	}
-	return "from " + string(fd.source)
+	return "from " + draw.Clean(string(fd.source))
 }
 
 // help says why the question with the focus is asked.
@@ -226,7 +227,7 @@ func (f *Form) help(t theme.Theme, w int) []string {
 		if strings.TrimSpace(text) == "" {
 			return
 		}
-		lines := draw.Wrap(head+" "+text, w)
+		lines := draw.Wrap(head+" "+draw.Clean(strings.Join(strings.Fields(text), " ")), w)
 		for i, l := range lines {
 			if i == 0 {
 				l = t.Accent.Render(head) + t.Dim.Render(strings.TrimPrefix(l, head))

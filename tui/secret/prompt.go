@@ -113,7 +113,7 @@ func wipe(b []byte) {
 // Lines renders the prompt at a width: a dot for every character.
 func (p *Prompt) Lines(t theme.Theme, w int) []string {
 	var out []string
-	for _, l := range draw.Wrap(p.Why, w) {
+	for _, l := range draw.Wrap(draw.Clean(p.Why), w) {
 		if p.Why != "" {
 			out = append(out, t.Dim.Render(l))
 		}
