@@ -3,11 +3,10 @@ package fastboot
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	"os"
 
 	"portolan/flashers"
 )

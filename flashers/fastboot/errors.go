@@ -30,14 +30,14 @@ func (e *IncompleteError) Error() string {
 func (e *IncompleteError) Unwrap() error { return e.Err }
 
 // ChangedError says that a file is no longer what the plan showed. Nothing of
-// it was sent.
+// it was written or started.
 type ChangedError struct {
 	Path string
 	What string
 }
 
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("%s is not what the plan shows: %s; nothing of it was sent, make a new plan", e.Path, e.What)
+	return fmt.Sprintf("%s is not what the plan shows: %s; nothing of it was written, make a new plan", e.Path, e.What)
 }
 
 // VerifyError says that a partition, read back, does not hold the image.

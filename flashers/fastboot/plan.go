@@ -87,7 +87,8 @@ func command(d usb.Device, words ...string) string {
 
 // phoneChecks are the rules about the phone as a whole.
 func phoneChecks(port flashers.Port, d usb.Device, vars map[string]string) []flashers.Check {
-	mode := flashers.Check{Name: "mode", OK: d.Mode == usb.ModeFastboot, Detail: "the phone is in its bootloader (fastboot)"}
+	// A bootloader that refused its boot partition waits in fastboot, too.
+	mode := flashers.Check{Name: "mode", OK: d.Mode == usb.ModeFastboot || d.Mode == usb.ModeBootFailed, Detail: "the phone is in its bootloader (fastboot)"}
 	if !mode.OK {
 		mode.Detail = fmt.Sprintf("the phone is in mode %s; restart it into its bootloader (fastboot)", d.Mode)
 	}

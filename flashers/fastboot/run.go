@@ -22,7 +22,7 @@ type runner struct {
 }
 
 // Run implements flashers.Flasher. Before the first byte it checks that the
-// phone still is the plan's, and before each image that its file is. Errors:
+// phone still is the plan's, and before an image is written that its file is. Errors:
 // *flashers.RefusedError, *IncompleteError, *ChangedError, *VerifyError, those
 // of Client. The Result tells what was done up to an error.
 func (Flasher) Run(ctx context.Context, plan flashers.Plan, h usb.Handle, progress func(flashers.Progress)) (flashers.Result, error) {
@@ -128,16 +128,20 @@ func (r *runner) flash(ctx context.Context, img flashers.Image) error {
 	}
 	for i, p := range pieces {
 		at, touched := sent, i > 0
-		// Each piece is opened by itself: the next is read while nothing waits.
 		err := r.c.Download(ctx, p.open(), p.size, func(n int64) {
 			sent = at + n
 			r.progress(flashers.Progress{Action: r.action, Done: sent, Total: total})
 		})
+		r.result.Bytes += sent - at
+		if err == nil && i == 0 {
+			if err := src.matches(); err != nil {
+				return err
+			}
+		}
 		if err == nil {
 			touched = true
 			err = r.c.Flash(ctx, img.Partition)
 		}
-		r.result.Bytes += sent - at
 		if err != nil {
 			return &IncompleteError{Partition: img.Partition, Sent: sent, Total: total, Touched: touched, Err: err}
 		}
@@ -169,6 +173,9 @@ func (r *runner) boot(ctx context.Context, img flashers.Image) error {
 	r.result.Bytes += sent
 	if err != nil {
 		return fmt.Errorf("boot %s, %s of %s were sent, nothing on the phone was changed: %w", img.Path, flashers.Bytes(sent), flashers.Bytes(src.fileSize), err)
+	}
+	if err := src.matches(); err != nil {
+		return err
 	}
 	if err := r.c.Boot(ctx); err != nil {
 		return fmt.Errorf("boot %s: %w", img.Path, err)

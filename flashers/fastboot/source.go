@@ -20,6 +20,9 @@ type source struct {
 	img      *sparse.Image
 	isSparse bool // as a file
 	sha256   string
+
+	cancel context.CancelFunc // ends the hashing
+	hashed chan error         // its result, closed after
 }
 
 // piece is one download.
@@ -28,7 +31,9 @@ type piece struct {
 	open func() io.Reader
 }
 
-// open opens an image and compares size and hash with the plan.
+// open opens an image, compares its size with the plan and begins to hash it.
+// Hashing runs beside the transfer into the phone's memory; matches waits for
+// it, before anything is written or started.
 func open(ctx context.Context, want flashers.Image) (*source, error) {
 	f, err := os.Open(want.Path)
 	if err != nil {
@@ -62,14 +67,30 @@ func (s *source) check(ctx context.Context, want flashers.Image) error {
 	if s.img.Size() != want.Size {
 		return &ChangedError{Path: want.Path, What: fmt.Sprintf("it has %d bytes once written, the plan says %d", s.img.Size(), want.Size)}
 	}
-	h := sha256.New()
-	if err := copyAll(ctx, h, s.img.Raw()); err != nil {
-		return fmt.Errorf("read %s: %w", want.Path, err)
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != s.sha256 {
-		return &ChangedError{Path: want.Path, What: fmt.Sprintf("its sha256 is %s, the plan says %s", got, s.sha256)}
-	}
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.hashed = make(chan error, 1)
+	go func() {
+		defer close(s.hashed)
+		h := sha256.New()
+		if err := copyAll(ctx, h, s.img.Raw()); err != nil {
+			s.hashed <- fmt.Errorf("read %s: %w", want.Path, err)
+		} else if got := hex.EncodeToString(h.Sum(nil)); got != s.sha256 {
+			s.hashed <- &ChangedError{Path: want.Path, What: fmt.Sprintf("its sha256 is %s, the plan says %s", got, s.sha256)}
+		}
+	}()
 	return nil
+}
+
+// matches waits for the hash; nil says that the file is the plan's. The first
+// call counts.
+func (s *source) matches() error { return <-s.hashed }
+
+// Close ends the hashing, waits for its end and closes the file.
+func (s *source) Close() error {
+	s.cancel()
+	for range s.hashed {
+	}
+	return s.File.Close()
 }
 
 // whole reads the file as it is.
