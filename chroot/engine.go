@@ -108,6 +108,9 @@ func (e *Engine) setup(ctx context.Context) error {
 	if err := e.checkOwner(); err != nil {
 		return err
 	}
+	if err := e.checkLayers(ctx); err != nil {
+		return err
+	}
 	return e.sweep(ctx)
 }
 
@@ -150,7 +153,7 @@ func (e *Engine) sweep(ctx context.Context) error {
 	return nil
 }
 
-// Close gives the work folder back. Commands must have ended.
+// Close gives the work folder back, within two seconds. Commands must have ended.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closed {
@@ -160,7 +163,15 @@ func (e *Engine) Close() error {
 	e.closed = true
 	e.mu.Unlock()
 	e.stop()
-	e.trash.Wait()
+	done := make(chan struct{})
+	go func() {
+		e.trash.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(2 * time.Second): // a write-out to a busy disk cannot be stopped; Open does it again
+	}
 	return errors.Join(e.log.close(), e.lock.Close())
 }
 

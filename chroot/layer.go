@@ -11,8 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Layer is a finished part of a root filesystem. It is never written again.
@@ -32,6 +30,7 @@ var layerID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$`)
 type layerMark struct {
 	Parents []string  `json:"parents"`
 	Created time.Time `json:"created"`
+	Boot    string    `json:"boot"` // the kernel's boot_id when it was made
 }
 
 // Layer finds a finished layer; the error is ErrNoLayer when there is none.
@@ -125,7 +124,7 @@ func (e *Engine) CreateLayer(ctx context.Context, id string, parents []Layer, f 
 	if err := ctx.Err(); err != nil {
 		return Layer{}, err
 	}
-	mark := layerMark{Created: time.Now().UTC()}
+	mark := layerMark{Created: time.Now().UTC(), Boot: bootID()}
 	for _, p := range parents {
 		mark.Parents = append(mark.Parents, p.ID)
 	}
@@ -139,24 +138,11 @@ func (e *Engine) CreateLayer(ctx context.Context, id string, parents []Layer, f 
 	if err := os.WriteFile(filepath.Join(upper.dir, "layer.json"), text, 0o644); err != nil {
 		return Layer{}, fmt.Errorf("finish layer %s: %w", id, err)
 	}
-	if err := syncTree(upper.dir); err != nil {
-		return Layer{}, fmt.Errorf("finish layer %s: %w", id, err)
-	}
 	if err := os.Rename(upper.dir, filepath.Join(e.work, dirLayers, id)); err != nil {
 		return Layer{}, fmt.Errorf("finish layer %s: %w", id, err)
 	}
+	e.syncLater(id)
 	return e.Layer(id)
-}
-
-// syncTree writes out the filesystem that holds dir: files before the name
-// that makes them a layer.
-func syncTree(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return unix.Syncfs(int(f.Fd()))
 }
 
 // claim refuses a second maker of the same layer.

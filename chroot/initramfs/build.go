@@ -108,7 +108,7 @@ func (b *builder) save(ctx context.Context, out string) (Result, error) {
 	}
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
-	z, err := gzip.NewWriterLevel(tmp, gzip.BestCompression)
+	z, err := gzip.NewWriterLevel(tmp, gzip.DefaultCompression)
 	if err != nil {
 		return Result{}, err
 	}

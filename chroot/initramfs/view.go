@@ -153,7 +153,9 @@ func (v view) readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile))
+	data := make([]byte, p.info.Size())
+	_, err = io.ReadFull(f, data)
+	return data, err
 }
 
 // readDir lists a directory's merged names, sorted.
