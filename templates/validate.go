@@ -45,12 +45,14 @@ func (v *validator) add(field, value, what, allowed, example string) {
 
 // form checks a text against a regular expression.
 func (v *validator) form(field, value string, form *regexp.Regexp, allowed, example string) bool {
-	if form.MatchString(value) && !strings.HasSuffix(value, "\n") {
-		return true
-	}
 	what := "has a character or a form that is not allowed"
-	if value == "" {
+	switch {
+	case value == "":
 		what = "is missing"
+	case len(value) > 255:
+		what = "is too long"
+	case form.MatchString(value):
+		return true
 	}
 	v.add(field, value, what, allowed, example)
 	return false
@@ -181,9 +183,8 @@ func (v *validator) bootImage(b BootImage) {
 func (v *validator) kernel(m Model) {
 	k := m.Kernel
 	v.oneOf("Kernel.Kind", string(k.Kind), []string{string(KernelArchive), string(KernelSource)}, string(KernelArchive))
-	series := v.form("Kernel.Series", k.Series, seriesForm, "the first two numbers of a kernel version", "6.1")
-	release := regexp.MustCompile(`^` + regexp.QuoteMeta(k.Series) + `\.[0-9]{1,4}$`)
-	if series {
+	if v.form("Kernel.Series", k.Series, seriesForm, "the first two numbers of a kernel version", "6.1") {
+		release := regexp.MustCompile(`^` + regexp.QuoteMeta(k.Series) + `\.[0-9]{1,4}$`)
 		v.form("Kernel.Release", k.Release, release, "a kernel.org release of series "+k.Series, k.Series+".100")
 	}
 	v.form("Kernel.Suite", k.Suite, suiteForm, "a Debian suite", "bookworm")
