@@ -154,7 +154,7 @@ func (s *source) written(ctx context.Context) (extents []sparse.Extent, sum stri
 
 // copyAll copies until the end or the end of ctx.
 func copyAll(ctx context.Context, w io.Writer, r io.Reader) error {
-	buf := make([]byte, packet)
+	buf := make([]byte, 1<<20)
 	for {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)

@@ -7,9 +7,10 @@ import (
 	"io"
 )
 
-// packet is how much of a data phase is sent at once. Larger ones gain nothing
-// on a wire, smaller ones make progress and cancellation finer.
-const packet = 1 << 20
+// packet is how much of a data phase is copied and sent at once: what stays in
+// a processor's cache. That is faster than larger packets, and than the
+// kernel's sendfile.
+const packet = 256 << 10
 
 // Download sends size bytes of r into the phone's memory, where Flash and Boot
 // find them. progress, if any, gets the bytes sent so far after each packet.
