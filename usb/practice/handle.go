@@ -89,14 +89,32 @@ type cableConn struct {
 	port int
 }
 
-func (c *cableConn) Read(p []byte) (int, error) {
+func (c *cableConn) Read(p []byte) (n int, err error) {
 	if c.r.Buffered() > 0 {
 		return c.r.Read(p)
 	}
-	return c.UnixConn.Read(p)
+	n, err = c.UnixConn.Read(p)
+	return n, c.named(err)
 }
 
+func (c *cableConn) Write(p []byte) (int, error) {
+	n, err := c.UnixConn.Write(p)
+	return n, c.named(err)
+}
+
+// named makes an error speak of the phone, not of the socket that carries it.
+func (c *cableConn) named(err error) error {
+	var op *net.OpError
+	if !errors.As(err, &op) {
+		return err
+	}
+	return &net.OpError{Op: op.Op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: op.Err}
+}
+
+// LocalAddr is the computer's address on the cable.
 func (c *cableConn) LocalAddr() net.Addr { return &net.TCPAddr{IP: usb.HostAddr.AsSlice()} }
+
+// RemoteAddr is the phone's.
 func (c *cableConn) RemoteAddr() net.Addr {
 	return &net.TCPAddr{IP: usb.PhoneAddr.AsSlice(), Port: c.port}
 }

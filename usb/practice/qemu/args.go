@@ -86,7 +86,8 @@ func Args(s Spec) []string {
 	}
 	return append(args,
 		"-drive", "if=none,id=userdata,format=raw,discard=unmap,file="+s.Disk,
-		"-device", "virtio-blk-pci,drive=userdata,serial=userdata",
+		// A full disk of the host is an error the phone sees, not a stop.
+		"-device", "virtio-blk-pci,drive=userdata,serial=userdata,werror=report,rerror=report",
 		// restrict: the phone reaches the computer's end of the cable and
 		// nothing behind it. The hub adds a third plug for our own frames.
 		"-netdev", fmt.Sprintf("user,id=%s,restrict=on,ipv6=off,net=%s,host=%s,dhcpstart=%s",
