@@ -80,13 +80,3 @@ func (f *failure) line(s string) {
 	}
 	f.tail = append(f.tail, s)
 }
-
-func (f *failure) aptOutput() string {
-	var said []string
-	for _, l := range f.tail {
-		if strings.HasPrefix(l, "E: ") || strings.HasPrefix(l, "Err:") || strings.HasPrefix(l, "W: Failed") {
-			said = append(said, strings.TrimSpace(l))
-		}
-	}
-	return clip(strings.Join(said, " · "), 600)
-}

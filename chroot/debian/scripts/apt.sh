@@ -58,9 +58,10 @@ download() {
 }
 
 try_download() {
-	# With an empty archive folder --print-uris names every file, cached or not.
+	# With an empty archive folder --print-uris names every file, cached or not;
+	# package files named by "$@" itself have no http address.
 	apt-get -qq -o Dir::Cache::archives=/tmp/none --print-uris "$@" >/tmp/uris || return 1
-	sed -n "s/^'[^']*' \([^ /]*\.deb\) .*/\1/p" /tmp/uris >/tmp/debs
+	sed -n "s/^'http[^']*' \([^ /]*\.deb\) .*/\1/p" /tmp/uris >/tmp/debs
 	echo "portolan: phase download"
 	if [ -n "$OFFLINE" ]; then
 		apt-get -q --no-download --download-only "$@"

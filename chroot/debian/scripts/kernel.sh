@@ -9,7 +9,7 @@ name=$(apt-cache depends --important "$meta" | sed -n 's/^ *Depends: \(linux-ima
 [ -n "$name" ] || { echo "E: the archive has no kernel package behind $meta"; exit 1; }
 fetch() {
 	uri=$(apt-get -qq --print-uris -o Dir::Cache::archives=/tmp/none download "$name") || return 1
-	file=$(printf '%s\n' "$uri" | sed -n "s/^'[^']*' \([^ /]*\.deb\) .*/\1/p")
+	file=$(printf '%s\n' "$uri" | sed -n "s/^'http[^']*' \([^ /]*\.deb\) .*/\1/p")
 	echo "portolan: phase download"
 	# apt downloads into the current folder and checks what is there already.
 	(cd /apt/archives && apt-get -q download "$name")
