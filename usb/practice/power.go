@@ -184,7 +184,6 @@ func (p *phone) launch(ctx context.Context, image []byte) (*qemu.Machine, error)
 		Ramdisk:  len(boot.Ramdisk) > 0,
 		Cmdline:  boot.Cmdline + loaderCmdline + p.cfg.Serial,
 		Disk:     partUserdata + ".img",
-		Phone:    usb.PhoneAddr,
 		Host:     usb.HostAddr,
 		Width:    ScreenWidth,
 		Height:   ScreenHeight,

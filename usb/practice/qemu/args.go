@@ -47,9 +47,8 @@ type Spec struct {
 	Marker   string // unique text on the command line
 	Ramdisk  bool   // whether RamdiskFile is there
 	Cmdline  string
-	Disk     string // file in Dir that is the phone's userdata
-	Phone    netip.Addr
-	Host     netip.Addr // of the same /24
+	Disk     string     // file in Dir that is the phone's userdata
+	Host     netip.Addr // the computer's on the cable, a /24
 	Width    int        // of the screen in pixels
 	Height   int
 	Memory   int  // MiB

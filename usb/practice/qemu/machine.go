@@ -49,9 +49,10 @@ type Machine struct {
 	end  End // once done is closed
 
 	mu     sync.Mutex
-	reason Reason // what QEMU announced before it ended
-	shot   sync.Mutex
-	dialMu sync.Mutex
+	reason Reason     // what QEMU announced before it ended
+	shot   sync.Mutex // there is one file for photographs
+	finger sync.Mutex // and one finger
+	dialMu sync.Mutex // one way in at a time
 }
 
 // startWait bounds how long QEMU may take to answer at first.
@@ -215,6 +216,8 @@ func (m *Machine) Touch(ctx context.Context, x, y float64, hold time.Duration) e
 		_, err := m.mon.Execute(ctx, "input-send-event", map[string]any{"events": events})
 		return err
 	}
+	m.finger.Lock()
+	defer m.finger.Unlock()
 	if err := send(axis("x", x), axis("y", y), button(true)); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 func TestArgs(t *testing.T) {
 	s := Spec{Dir: "/nowhere", Marker: "mark-1", Cmdline: `console=ttyAMA0 a="b,c"`, Disk: "userdata.img",
-		Phone: netip.MustParseAddr("172.16.42.1"), Host: netip.MustParseAddr("172.16.42.2"), Width: 720, Height: 1280, Memory: 1024}
+		Host: netip.MustParseAddr("172.16.42.2"), Width: 720, Height: 1280, Memory: 1024}
 	args := Args(s)
 	text := strings.Join(args, "\n")
 	for _, want := range []string{"guest=mark-1", "net=172.16.42.0/24,host=172.16.42.2", "restrict=on", "xres=720,yres=1280", "-no-reboot"} {
