@@ -128,11 +128,13 @@ func TestDeadline(t *testing.T) {
 	e := openEngine(t)
 	c := e.Chroot("test", baseLayer(t, e))
 	cmd := sh("echo last words; sleep 1000")
-	cmd.Deadline = 300 * time.Millisecond
+	cmd.Deadline = time.Second
+	var seen []string
+	cmd.Line = func(s string) { seen = append(seen, s) }
 	err := c.Run(t.Context(), cmd)
 	var timeout *TimeoutError
-	if !errors.As(err, &timeout) || len(timeout.Tail) != 1 {
-		t.Fatalf("error %v", err)
+	if !errors.As(err, &timeout) || len(timeout.Tail) != len(seen) || timeout.After != time.Second {
+		t.Fatalf("error %v after %q", err, seen)
 	}
 }
 
