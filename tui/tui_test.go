@@ -71,7 +71,14 @@ func (r *rig) size(w, h int)             { r.msg(tea.WindowSizeMsg{Width: w, Hei
 func (r *rig) events(es ...wizard.Event) { r.msg(batch{events: es}) }
 func (r *rig) press(k tea.KeyPressMsg)   { r.msg(k) }
 func (r *rig) wait(d time.Duration)      { r.now = r.now.Add(d) }
-func (r *rig) screen() string            { return ansi.Strip(strings.Join(r.m.lines(), "\n")) }
+func (r *rig) screen() string {
+	var out []string
+	for _, l := range r.m.lines() {
+		out = append(out, strings.TrimRight(ansi.Strip(l), " "))
+	}
+	return strings.Join(out, "\n")
+}
+
 func (r *rig) typeText(s string) {
 	for _, c := range s {
 		r.press(tea.KeyPressMsg{Code: c, Text: string(c)})

@@ -65,7 +65,7 @@ func (m *Model) lines() []string {
 func (m *Model) header(w int) string {
 	t := m.theme
 	left := " " + t.Accent.Bold(true).Render("Portolan")
-	if name := m.st.Port.Get("codename"); name != "" && (w >= 140 || w < layout.WideFrom) {
+	if name := m.st.Port.Get("codename"); name != "" && (w >= 140 || w < layout.WideFrom && w >= layout.StackedFrom) {
 		left += t.Dim.Render(" · ") + draw.Clean(name)
 	}
 	if w >= layout.WideFrom {

@@ -24,7 +24,7 @@ func Clean(s string) string {
 	if len(s) > MaxLine {
 		s, cut = s[:MaxLine], true
 	}
-	s = ansi.Strip(s)
+	s = ansi.Strip(strings.ToValidUTF8(s, "\ufffd"))
 	s = strings.TrimRight(s, "\r\n")
 	if i := strings.LastIndexByte(s, '\r'); i >= 0 {
 		s = s[i+1:]
