@@ -54,9 +54,10 @@ var ErrOutput = errors.New("the command printed too much")
 func (s *SSH) Run(ctx context.Context, command string, stdin io.Reader) (Output, error) {
 	stdout, stderr := &bounded{max: maxOutput}, &bounded{max: maxOutput}
 	what := fmt.Sprintf("%q", command)
-	p, err := s.launch(ctx, what, func(sess *ssh.Session) error {
-		sess.Stdout, sess.Stderr = stdout, stderr
-		return feeder(command, stdin)(sess)
+	pid := newPIDFilter(stdout)
+	p, err := s.launch(ctx, what, pid, func(sess *ssh.Session) error {
+		sess.Stdout, sess.Stderr = pid, stderr
+		return feeder(withPID(command), stdin)(sess)
 	})
 	if err != nil {
 		return Output{}, err

@@ -25,14 +25,18 @@ func (s *SSH) Stream(ctx context.Context, command string, stdin io.Reader) (*Str
 	ctx, cancel := context.WithCancel(ctx)
 	st := &Stream{cancel: cancel, stderr: &bounded{max: maxStderr}}
 	var err error
-	st.process, err = s.launch(ctx, fmt.Sprintf("%q", command), func(sess *ssh.Session) error {
+	pid := newPIDFilter(nil)
+	st.process, err = s.launch(ctx, fmt.Sprintf("%q", command), pid, func(sess *ssh.Session) error {
 		sess.Stderr = st.stderr
 		out, err := sess.StdoutPipe()
 		if err != nil {
 			return err
 		}
-		st.out = pump(ctx, out)
-		return feeder(command, stdin)(sess)
+		st.out = pumpThrough(ctx, out, func(w io.Writer) io.Writer {
+			pid.out = w
+			return pid
+		})
+		return feeder(withPID(command), stdin)(sess)
 	})
 	if err != nil {
 		cancel()
@@ -82,7 +86,7 @@ func (s *SSH) Shell(ctx context.Context, cols, rows int) (*Shell, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	sh := &Shell{cancel: cancel}
 	var err error
-	sh.process, err = s.launch(ctx, "a login shell", func(sess *ssh.Session) error {
+	sh.process, err = s.launch(ctx, "a login shell", nil, func(sess *ssh.Session) error {
 		out, err := sess.StdoutPipe()
 		if err != nil {
 			return err

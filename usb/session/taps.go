@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -168,9 +169,18 @@ func (s *SSH) Taps(ctx context.Context, d InputDevice, axes Axes) (*TapStream, e
 	if !reEvent.MatchString(d.Event) {
 		return nil, fmt.Errorf("read the taps on %q: the phone has no event node for it", d.Name)
 	}
-	stream, err := s.Stream(ctx, "exec cat /dev/input/"+d.Event, nil)
+	// The node is opened before the sign is given: from then on the kernel
+	// keeps every event for the reader, so a tap that is made now is not lost.
+	stream, err := s.Stream(ctx, "exec 3</dev/input/"+d.Event+" && echo && exec cat <&3", nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the taps on %q: %w", d.Name, err)
+	}
+	if _, err := io.ReadFull(stream, make([]byte, 1)); err != nil {
+		return nil, fmt.Errorf("read the taps on %q: open /dev/input/%s on the phone: %w", d.Name, d.Event, errors.Join(err, stream.Close()))
+	}
+	// What was touched before then is where the coordinates are now.
+	if now, err := s.Axes(ctx, d); err == nil {
+		axes = now
 	}
 	return &TapStream{stream: stream, parser: NewTapParser(d, axes), buf: make([]byte, 64*24)}, nil
 }
