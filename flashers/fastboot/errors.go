@@ -1,6 +1,7 @@
 package fastboot
 
 import (
+	"errors"
 	"fmt"
 
 	"portolan/flashers"
@@ -20,6 +21,10 @@ type IncompleteError struct {
 
 func (e *IncompleteError) Error() string {
 	state := fmt.Sprintf("the partition %s is incomplete now and the phone cannot use it", e.Partition)
+	var refused *FailError
+	if errors.As(e.Err, &refused) {
+		state = fmt.Sprintf("the phone refused, so what the partition %s holds now is not sure", e.Partition)
+	}
 	if !e.Touched {
 		state = fmt.Sprintf("nothing was written to the partition %s yet, it holds what it held", e.Partition)
 	}

@@ -251,6 +251,21 @@ func TestUnplugged(t *testing.T) {
 	}
 }
 
+func TestPhoneRefusesToWrite(t *testing.T) {
+	r := newResponder(t)
+	img := noise(5000)
+	p := plan(t, r, file(t, "boot", img, img))
+	fault := func(conn usb.PacketConn, command string) bool {
+		return strings.HasPrefix(command, "flash:") && answer("FAILwrite protected")(conn, command)
+	}
+	r.change(func() { r.fault = fault })
+	res, err := Flasher{}.Run(t.Context(), p, handle{r: r}, nil)
+	var fe *FailError
+	if !errors.As(err, &fe) || !strings.Contains(err.Error(), "not sure") || res.Bytes != 5000 || len(res.Verified) != 0 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+}
+
 func TestRunIsCancelled(t *testing.T) {
 	r := newResponder(t)
 	data := userdata()
