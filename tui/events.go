@@ -12,7 +12,7 @@ import (
 // lines cost a few hundred frames; gather is how long a batch of nothing but
 // log lines and progress waits for more.
 const (
-	maxBatch      = 8192
+	maxBatch      = 4096
 	maxBatchBytes = 256 << 10 // bytes for the console in one batch
 	gather        = 12 * time.Millisecond
 )

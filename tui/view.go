@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -189,7 +190,7 @@ func (m *Model) panes(sc layout.Screen) (first, second []string) {
 		}
 		ca = m.con.View(t, w, h, !m.dialog())
 	case Touch:
-		ca = touch.View(t, m.st.Touch, 9.0/16, w, h)
+		ca = touch.View(t, m.st.Touch, m.aspect(), w, h)
 	case Report:
 		lines := report.Lines(t, m.st.Report, w)
 		ca, m.scroll[int(Report)] = draw.Scroll(lines, m.scroll[int(Report)], h)
@@ -263,6 +264,10 @@ func (m *Model) status(w int) string {
 		return draw.Fit(" "+st.Render(mark+draw.Clean(strings.ReplaceAll(m.notice, "\n", " "))), w)
 	case m.dialog():
 		return draw.Fit("", w)
+	case m.activeForm() != nil && m.room == Port && m.formAsk == "":
+		return draw.Fit(" "+t.Dim.Render("an answer is saved when its question is left"), w)
+	case m.activeForm() != nil:
+		return draw.Fit("", w)
 	case m.closed:
 		return draw.Fit(" "+t.Warn.Render("the voyage has ended; q quits"), w)
 	case m.room == Console && m.con.Open:
@@ -277,6 +282,16 @@ func (m *Model) status(w int) string {
 		return draw.Fit("", w) // it is on the screen already
 	}
 	return draw.Fit(" "+t.Key.Render(m.keys.Continue.Help().Key)+" "+draw.Clean(next.Text), w)
+}
+
+// aspect is the width of the phone's screen divided by its height; 0 if unknown.
+func (m *Model) aspect() float64 {
+	w, _ := strconv.Atoi(m.st.Port.Get("screen_width"))
+	h, _ := strconv.Atoi(m.st.Port.Get("screen_height"))
+	if w <= 0 || h <= 0 {
+		return 0
+	}
+	return min(4, max(0.25, float64(w)/float64(h)))
 }
 
 // footer names the keys that matter most here, as many as fit.

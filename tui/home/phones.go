@@ -131,7 +131,7 @@ func Phones(t theme.Theme, s state.State, now time.Time, cursor, w, h int) []str
 }
 
 // portRows are the values of a port that are worth a line at home.
-var portRows = []string{"manufacturer", "name", "vendor", "codename", "arch"}
+var portRows = []string{"manufacturer", "name", "vendor", "codename", "arch", "kernel", "flash_method"}
 
 // Port is the port at hand in a few lines.
 func Port(t theme.Theme, p wizard.Snapshot, w int) []string {
@@ -141,7 +141,7 @@ func Port(t theme.Theme, p wizard.Snapshot, w int) []string {
 	}
 	for _, id := range portRows {
 		if v, ok := p.Values[id]; ok && v.Text != "" {
-			out = append(out, draw.Fit(t.Dim.Render(draw.Fit(id, 13))+" "+draw.Clean(v.Text), w))
+			out = append(out, draw.Fit(t.Dim.Render(draw.Fit(strings.ReplaceAll(id, "_", " "), 13))+" "+draw.Clean(v.Text), w))
 		}
 	}
 	if len(out) == 0 {

@@ -71,9 +71,10 @@ func short(path string) string {
 func (p *Pane) View(t theme.Theme, w, h int) []string {
 	var lines []string
 	if p.Err != nil {
+		lines = append(lines, t.Warn.Render("Not yet, because"))
 		for _, part := range strings.Split(p.Err.Error(), "\n") {
-			for _, l := range draw.Wrap("Not yet: "+draw.Clean(part), max(1, w)) {
-				lines = append(lines, t.Warn.Render(l))
+			for i, l := range draw.Wrap(draw.Clean(part), max(1, w-2)) {
+				lines = append(lines, map[bool]string{true: "· ", false: "  "}[i == 0]+l)
 			}
 		}
 		lines = append(lines, "")
