@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // Partition is a piece of the phone's storage that lives in a file.
@@ -85,4 +87,26 @@ func (b *bounded) WriteAt(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("image reaches byte %d, partition %s holds %d", off+int64(len(p)), b.name, b.size)
 	}
 	return b.f.WriteAt(p, off)
+}
+
+// Zero sets a range to zeros as flash memory does: without keeping them. A
+// filesystem that cannot make holes is written to.
+func (b *bounded) Zero(off, n int64) error {
+	if off < 0 || n < 0 || off > b.size || n > b.size-off {
+		return fmt.Errorf("image reaches byte %d, partition %s holds %d", off+n, b.name, b.size)
+	}
+	if n == 0 {
+		return nil
+	}
+	if unix.Fallocate(int(b.f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n) == nil {
+		return nil
+	}
+	zeros := make([]byte, min(n, 1<<20))
+	for end := off + n; off < end; off += int64(len(zeros)) {
+		zeros = zeros[:min(int64(len(zeros)), end-off)]
+		if _, err := b.f.WriteAt(zeros, off); err != nil {
+			return err
+		}
+	}
+	return nil
 }
