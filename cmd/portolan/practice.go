@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -121,10 +122,10 @@ func practiceDo(o *options, use, short string, args int, do func(ctx context.Con
 
 // notRunning gives a phone that does not answer the exit code of a lost one.
 func notRunning(err error) error {
-	if err == nil {
-		return nil
+	if errors.Is(err, practice.ErrNotRunning) {
+		return &wizard.PhoneError{Tried: "talk to the practice phone", Err: err}
 	}
-	return fmt.Errorf("practice phone: %w", err)
+	return err
 }
 
 func practiceTap(ctx context.Context, dir string, args []string, _ io.Writer) error {
