@@ -73,7 +73,7 @@ func Encrypt(ctx context.Context, tools chroot.Chroot, path string, passphrase [
 	if err := copySparse(ctx, path, o.path("image")); err != nil {
 		return o.explain(fmt.Errorf("encrypt %s: %w", path, err), need)
 	}
-	if err := os.Truncate(o.path("image"), need); err != nil {
+	if err := reserve(o.path("image"), need); err != nil {
 		return o.explain(fmt.Errorf("encrypt %s: %w", path, err), need)
 	}
 	// It puts a temporary header, without keys in the clear, in its current folder.
@@ -127,6 +127,23 @@ func test(ctx context.Context, tools chroot.Chroot, passphrase []byte) error {
 		return ErrPassphrase
 	}
 	return err
+}
+
+// reserve makes the file size bytes long, all of them on the disk: cryptsetup
+// does not say it when the disk is full.
+func reserve(file string, size int64) error {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	if err := unix.Fallocate(int(f.Fd()), 0, 0, size); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		return &os.PathError{Op: "reserve", Path: file, Err: err}
+	}
+	return nil
 }
 
 // copySparse copies a file and leaves its holes out.
