@@ -134,7 +134,12 @@ func (v *Voyage) connectRoot(ctx context.Context, step StepID) (remote Remote, r
 	}
 	wait, cancel := context.WithTimeout(ctx, v.cfg.AttachTimeout)
 	defer cancel()
-	reached, err := session.Wait(wait, v.target(d, session.PortSSH), v.passWaiting(ctx, step))
+	tell := v.passWaiting(ctx, step)
+	reached, err := session.Wait(wait, v.target(d, session.PortSSH), func(w session.Waiting) {
+		if len(w.Hints) > 0 { // the phone is up: a wait is worth a word only when it lasts
+			tell(w)
+		}
+	})
 	if err != nil {
 		return nil, nil, attachTrouble(ctx, v.cfg.AttachTimeout, err)
 	}
@@ -150,10 +155,13 @@ func (v *Voyage) connectRoot(ctx context.Context, step StepID) (remote Remote, r
 	return root, func() { root.Close() }, nil
 }
 
+// reportUnlocked notes how the disk was opened; the first word of a run counts.
 func (v *Voyage) reportUnlocked(text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.report.Unlocked = text
+	if v.report.Unlocked == "" {
+		v.report.Unlocked = text
+	}
 }
 
 // leaveBootloader boots a phone that waits in its bootloader.

@@ -63,6 +63,11 @@ func (s *describeStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	facts := s.v.facts(ctx)
 	values := map[string]Value{} // what will be in the port
 	maps.Copy(values, known)
+	for id, fact := range facts { // what the phone tells is surer than what was only likely
+		if old, ok := values[id]; ok && old.Source == SourceDefault {
+			values[id] = fact
+		}
+	}
 	for _, id := range questionIDs() {
 		if text, ok := s.v.given(id); ok && text != values[id].Text {
 			values[id] = Value{Text: text, Source: SourceAsked}

@@ -95,8 +95,15 @@ func (s *detectStep) keepVars(d usb.Device, vars map[string]string) error {
 // maxStock bounds the boot partition that is read: phones have 8 to 128 MiB.
 const maxStock = 256 << 20
 
-// keepBoot reads the boot partition once, before anything was flashed. Zeros at
-// the end are left off: they are the partition's rest.
+// trimZeros leaves off the rest of a partition: zeros at its end, but no part of
+// a last page of up to 128 KiB, the largest that boot images have.
+func trimZeros(b []byte) []byte {
+	const page = 128 << 10
+	n := len(bytes.TrimRight(b, "\x00"))
+	return b[:min((n+page-1)/page*page, len(b))]
+}
+
+// keepBoot reads the boot partition once, before anything was flashed.
 func (s *detectStep) keepBoot(ctx context.Context, d usb.Device, boot Bootloader, vars map[string]string) (string, error) {
 	path := s.v.port.Path("stock", "boot.img")
 	if _, err := os.Stat(path); err == nil {
@@ -115,7 +122,7 @@ func (s *detectStep) keepBoot(ctx context.Context, d usb.Device, boot Bootloader
 	if err := boot.Fetch(ctx, "boot", size, &limitedWriter{w: &data, left: size}); err != nil {
 		return "", phoneTrouble("read the boot partition of "+d.String(), err)
 	}
-	image := bytes.TrimRight(data.Bytes(), "\x00")
+	image := trimZeros(data.Bytes())
 	if len(image) == 0 {
 		return "; its boot partition is empty", nil
 	}

@@ -160,8 +160,9 @@ const (
 	// touchRounds is how often taps that make no sense are asked for again.
 	touchRounds = 3
 	// tapAgain is when the practice phone's finger tries again: its first tap
-	// may have come before the reading began.
-	tapAgain = 3 * time.Second
+	// may have come before the reading began. It does so aside by a part of the
+	// screen, because the kernel tells only coordinates that have changed.
+	tapAgain, aside = 1500 * time.Millisecond, 0.004
 	// apart is how far two taps on different targets lie apart at least, as a
 	// part of the panel. What is nearer is the same tap seen twice.
 	apart = 0.1
@@ -235,12 +236,12 @@ func (v *Voyage) tapAll(ctx context.Context, remote Remote, device session.Input
 	var samples []calibration.Sample
 	for i, target := range calibration.Targets {
 		v.emit(ctx, TouchTarget{Index: i, Count: len(calibration.Targets), X: target.X, Y: target.Y, Device: device.Name})
-		panel, err := oneTap(ctx, taps, ended, samples, func() error { return finger(target) })
+		sample, err := oneTap(ctx, taps, ended, samples, target, finger)
 		if err != nil {
 			return nil, phoneTrouble("read the touchscreen", err)
 		}
-		v.emit(ctx, TouchTapped{Index: i, X: panel.X, Y: panel.Y})
-		samples = append(samples, calibration.Sample{Screen: target, Panel: panel})
+		v.emit(ctx, TouchTapped{Index: i, X: sample.Panel.X, Y: sample.Panel.Y})
+		samples = append(samples, sample)
 	}
 	return samples, nil
 }
@@ -266,33 +267,36 @@ func (v *Voyage) finger(ctx context.Context) (tap func(calibration.Point) error,
 	return func(t calibration.Point) error { return p.Tap(ctx, t.X, t.Y) }, func() { h.Close() }, nil
 }
 
-// oneTap waits for a tap that is not one of those already read.
-func oneTap(ctx context.Context, taps <-chan session.Tap, ended chan error, before []calibration.Sample, finger func() error) (calibration.Point, error) {
+// oneTap waits for a tap on the target that is not one of those already read.
+func oneTap(ctx context.Context, taps <-chan session.Tap, ended chan error, before []calibration.Sample, target calibration.Point, finger func(calibration.Point) error) (calibration.Sample, error) {
+	sample := calibration.Sample{Screen: target}
 	again := time.NewTimer(0)
 	defer again.Stop()
-	for {
+	for tried := 0; ; {
 		select {
 		case tap := <-taps:
-			if len(before) > 0 {
-				last := before[len(before)-1].Panel
-				if math.Hypot(tap.X-last.X, tap.Y-last.Y) < apart {
-					continue
-				}
+			sample.Panel = calibration.Point{X: tap.X, Y: tap.Y}
+			if n := len(before); n > 0 && distant(sample.Panel, before[n-1].Panel) < apart {
+				continue
 			}
-			return calibration.Point{X: tap.X, Y: tap.Y}, nil
+			return sample, nil
 		case err := <-ended:
 			ended <- err // the caller's clean-up reads it
-			return calibration.Point{}, err
+			return sample, err
 		case <-again.C:
-			if err := finger(); err != nil {
-				return calibration.Point{}, err
+			off := aside * float64(tried%5)
+			if err := finger(calibration.Point{X: target.X + off, Y: target.Y + off}); err != nil {
+				return sample, err
 			}
+			tried++
 			again.Reset(tapAgain)
 		case <-ctx.Done():
-			return calibration.Point{}, ctx.Err()
+			return sample, ctx.Err()
 		}
 	}
 }
+
+func distant(a, b calibration.Point) float64 { return math.Hypot(a.X-b.X, a.Y-b.Y) }
 
 // devicePackage is the built device package.
 func (v *Voyage) devicePackage() (ReportPackage, error) {
