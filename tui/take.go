@@ -165,7 +165,10 @@ func (m *Model) voyageRoom() Room {
 		}
 		return Work
 	}
-	if _, ok := m.st.Failed(); ok {
+	if f, ok := m.st.Failed(); ok {
+		if f.Status == state.Cancelled { // the person knows why; home says how to go on
+			return Home
+		}
 		return Work
 	}
 	if m.st.Report != nil {

@@ -168,6 +168,7 @@ func (m *Model) panes(sc layout.Screen) (first, second []string) {
 	case Port:
 		if m.form != nil {
 			ca = m.form.View(t, w, h)
+			fa.Foot = m.form.Where()
 		} else {
 			ca = []string{"", t.Dim.Render("The questions come with the describe step.")}
 		}

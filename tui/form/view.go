@@ -123,7 +123,10 @@ func (f *Form) row(t theme.Theme, i, w int, on bool) []string {
 		arrow = t.Accent.Render("▸")
 	}
 	label := draw.Clean(fd.q.Title)
-	labelWidth := max(12, min(30, w*2/5))
+	labelWidth := max(12, min(f.longest(), w*2/5, 40))
+	if w >= 60 {
+		labelWidth = max(12, min(f.longest(), w/2))
+	}
 	source := provenance(*fd)
 	head := arrow + mark + " " + draw.Fit(label, labelWidth) + " "
 	room := max(6, w-ansi.StringWidth(head))
@@ -151,6 +154,24 @@ func (f *Form) row(t theme.Theme, i, w int, on bool) []string {
 		}
 	}
 	return lines
+}
+
+// longest is the width of the longest title.
+func (f *Form) longest() int {
+	n := 0
+	for i := range f.fields {
+		n = max(n, ansi.StringWidth(draw.Clean(f.fields[i].q.Title)))
+	}
+	return n
+}
+
+// Where says which question has the focus: "3 of 29".
+func (f *Form) Where() string {
+	n := len(f.visible())
+	if n < 2 || f.focus >= n {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d", f.focus+1, n)
 }
 
 func (f *Form) answer(t theme.Theme, fd *field, room int, on bool) string {
