@@ -42,7 +42,7 @@ func InitramfsPackages() []string { return []string{"busybox-static", "cryptsetu
 // The scripts make links to all applets themselves (busybox --install).
 func InitramfsApplets() []string {
 	return []string{
-		"cat", "dmesg", "echo", "findfs", "grep", "ip", "kill", "killall", "ln", "ls", "mkdir", "mkfifo",
+		"cat", "dmesg", "echo", "findfs", "grep", "ip", "kill", "killall", "ln", "mkdir", "mkfifo",
 		"modprobe", "mount", "printf", "rm", "rmdir", "sed", "setsid", "sh", "sleep", "stty", "switch_root",
 		"tail", "telnetd", "tr", "udhcpd", "umount", "uname", "xxd",
 	}
