@@ -14,7 +14,7 @@ import (
 
 // builtins are functions that pid 1 runs itself, with the ids of the namespace.
 var builtins = map[string]func(args []string) (any, error){
-	"probe":   func([]string) (any, error) { return nil, nil },
+	"probe":   func([]string) (any, error) { return nil, probeMount() },
 	"remove":  func(args []string) (any, error) { return nil, removeAll(args) },
 	"measure": func(args []string) (any, error) { return measure(args[0]) },
 }
@@ -43,6 +43,14 @@ func runBuiltin(s spec) report {
 		return failed(err)
 	}
 	return report{Event: "exit", Result: string(text)}
+}
+
+// probeMount tries what AppArmor refuses in a user namespace that it let be made.
+func probeMount() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("a mount in a user namespace is refused: %w", err)
+	}
+	return nil
 }
 
 func removeAll(paths []string) error {
