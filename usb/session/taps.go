@@ -180,7 +180,7 @@ func (s *SSH) Taps(ctx context.Context, d InputDevice, axes Axes) (*TapStream, e
 	}
 	// What was touched before then is where the coordinates are now.
 	if now, err := s.Axes(ctx, d); err == nil {
-		axes = now
+		axes.X.Value, axes.Y.Value = now.X.Value, now.Y.Value
 	}
 	return &TapStream{stream: stream, parser: NewTapParser(d, axes), buf: make([]byte, 64*24)}, nil
 }
