@@ -47,7 +47,13 @@ func (c *carriers) write(ctx context.Context) error {
 	entry := func(step StepID, inputs, summary string, outputs map[string]string) error {
 		return v.append(Entry{Step: step, State: StateFinished, Inputs: inputs, At: at, Summary: summary, Outputs: outputs})
 	}
-	inputs, err := (&generateStep{v}).Inputs(ctx)
+	inputs, err := (&describeStep{v}).Inputs(ctx)
+	if err == nil {
+		err = entry(StepDescribe, inputs, "by the touch step", nil)
+	}
+	if err == nil {
+		inputs, err = (&generateStep{v}).Inputs(ctx)
+	}
 	if err == nil {
 		err = entry(StepGenerate, inputs, "by the touch step", nil)
 	}

@@ -7,8 +7,13 @@ func (v *Voyage) finishReport(steps []Step) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	r := &v.report
-	if r.Phone.ID == "" {
-		r.Phone = v.device
+	r.Phone = v.device
+	if v.cfg.Watcher != nil {
+		for _, d := range v.cfg.Watcher.Devices() {
+			if d.Serial == r.Phone.Serial && d.Source == r.Phone.Source {
+				r.Phone = d // in the mode it is in now
+			}
+		}
 	}
 	switch {
 	case last != StepTouch:
