@@ -3,7 +3,7 @@
 //
 // Everything is made of layers that are named after their recipes:
 //
-//	tools      mmdebstrap --variant=apt, native             13 s, 220 MB
+//	tools      mmdebstrap --variant=apt, native             13 s, 171 MB
 //	toolbox    + dpkg-dev, debhelper, cryptsetup, …         10 s
 //	buildroot  + the build dependencies of a package
 //	phone      Debian for the phone's architecture          25 s, 170 MB
@@ -12,7 +12,7 @@
 // The toolbox is bootstrapped by mmdebstrap. The phone's Debian is not: under
 // qemu-user every fork and exec costs some twenty times as much, and mmdebstrap
 // runs dpkg, its helpers and all maintainer scripts there (measured on two
-// cores: 106 s for the same set, 226 s with a larger one). Instead the native
+// cores: 106 s and 226 s for sets of about this size). Instead the native
 // apt of the tools resolves, downloads and verifies for the phone's
 // architecture, its dpkg unpacks with --root, and while the phone's own dpkg
 // configures, the tools' shell, coreutils, perl and so on are bind-mounted over
