@@ -86,9 +86,25 @@ debug_shell() {
 	say "debug shell, without a password: telnet $PHONE 2323"
 }
 
+# sessions_end waits, for a second at most, until telnetd has closed the
+# sessions that ended by themselves: their last lines are then on their way.
+sessions_end() {
+	tries=0
+	while [ "$tries" -lt 10 ]; do
+		open=
+		for entry in /dev/pts/[0-9]*; do
+			[ -e "$entry" ] && open=$entry
+		done
+		[ -n "$open" ] || return 0
+		tries=$((tries + 1))
+		sleep 0.1
+	done
+}
+
 # stop_services ends what must not outlive the initramfs. The interface keeps
 # its address, so that a connection to the booted system needs no new lease.
 stop_services() {
+	sessions_end
 	# shellcheck disable=SC2086 # each is one process id or empty
 	kill $UNLOCK_PID $DEBUG_PID $DHCP_PID $PROMPT_PIDS 2>/dev/null
 	killall -q debug-shell unlock telnetd udhcpd 2>/dev/null
