@@ -153,14 +153,7 @@ func quits(cmd tea.Cmd) bool {
 	if cmd == nil {
 		return false
 	}
-	done := make(chan tea.Msg, 1)
-	go func() { done <- cmd() }()
-	var msg tea.Msg
-	select {
-	case msg = <-done:
-	case <-time.After(50 * time.Millisecond): // a clock
-		return false
-	}
+	msg := cmd()
 	switch msg := msg.(type) {
 	case tea.QuitMsg:
 		return true

@@ -31,6 +31,7 @@ func newRig(t testing.TB, cfg Config) *rig {
 	cfg.Now = func() time.Time { return r.now }
 	cfg.Send = func(in wizard.Intent) error { r.sent = append(r.sent, in); return nil }
 	r.m = New(cfg)
+	r.m.ticking, r.m.rousing = true, true // no clocks: tests move the time themselves
 	return r
 }
 
@@ -49,21 +50,16 @@ func (r *rig) run(cmd tea.Cmd) {
 	if cmd == nil {
 		return
 	}
-	done := make(chan tea.Msg, 1)
-	go func() { done <- cmd() }()
-	select {
-	case msg := <-done:
-		if b, ok := msg.(tea.BatchMsg); ok {
-			for _, c := range b {
-				r.run(c)
-			}
-			return
+	msg := cmd()
+	if b, ok := msg.(tea.BatchMsg); ok {
+		for _, c := range b {
+			r.run(c)
 		}
-		switch msg.(type) {
-		case sent, previewed, searchOn:
-			r.msg(msg)
-		}
-	case <-time.After(20 * time.Millisecond): // a clock: tests move the time themselves
+		return
+	}
+	switch msg.(type) {
+	case sent, previewed, searchOn:
+		r.msg(msg)
 	}
 }
 
@@ -166,14 +162,10 @@ func TestSweep(t *testing.T) {
 		r := at(t, scene)
 		heights := []int{1, 9, 10, 11, 13, 16, 20, 24, 33, 48, 80}
 		for w := 1; w <= 250; w++ {
-			for _, h := range []int{10, heights[w%len(heights)]} {
-				r.m.width, r.m.height = w, h
-				r.m.resizeConsole()
-				r.check(scene)
-				r.m.focus = 1 - r.m.focus
-				r.check(scene + ", other pane")
-				r.m.focus = 1 - r.m.focus
-			}
+			r.m.width, r.m.height = w, heights[w%len(heights)]
+			r.m.focus = w / 2 % 2
+			r.m.resizeConsole()
+			r.check(scene)
 		}
 	}
 }
@@ -229,7 +221,7 @@ func TestMonkey(t *testing.T) {
 	names := []string{"a", "b", "f", "r", "q", "y", "n", "w", "v", "g", "G", "/", "?", "+", "_", "%", "!", ".", "p", "u", "1", "2", "3", "4", "5", "6", "7", " "}
 	codes := []rune{tea.KeyEnter, tea.KeyEscape, tea.KeyTab, tea.KeyUp, tea.KeyDown, tea.KeyLeft, tea.KeyRight, tea.KeyPgUp, tea.KeyPgDown, tea.KeyHome, tea.KeyEnd, tea.KeyBackspace, tea.KeyDelete, tea.KeyF1}
 	ctrl := []rune("acdefklnoprtuwz]")
-	for seed := range uint64(8) {
+	for seed := range uint64(6) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		r := demo(t)
 		r.size(80, 24)
@@ -238,7 +230,7 @@ func TestMonkey(t *testing.T) {
 			all = append(all, s.Events...)
 		}
 		all = append(all, tuitest.Failure()...)
-		for range 400 {
+		for range 250 {
 			r.wait(time.Duration(rng.IntN(500)) * time.Millisecond)
 			var msg tea.Msg
 			switch rng.IntN(12) {

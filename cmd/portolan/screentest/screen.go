@@ -34,6 +34,8 @@ type Terminal struct {
 	emu  *vt.SafeEmulator
 	done chan struct{} // closed when the program has ended
 
+	drained chan struct{} // closed when all that it drew was read
+
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced on every change of the screen
 	err     error         // how the program ended
@@ -50,7 +52,7 @@ func Start(cmd *exec.Cmd, cols, rows int) (*Terminal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s in a terminal: %w", cmd.Path, err)
 	}
-	t := &Terminal{cmd: cmd, pty: f, emu: vt.NewSafeEmulator(cols, rows), done: make(chan struct{}), changed: make(chan struct{})}
+	t := &Terminal{cmd: cmd, pty: f, emu: vt.NewSafeEmulator(cols, rows), done: make(chan struct{}), drained: make(chan struct{}), changed: make(chan struct{})}
 	t.readers.Go(t.read)
 	t.readers.Go(t.reply)
 	go t.wait()
@@ -59,6 +61,7 @@ func Start(cmd *exec.Cmd, cols, rows int) (*Terminal, error) {
 
 // read mirrors the program's output.
 func (t *Terminal) read() {
+	defer close(t.drained)
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := t.pty.Read(buf)
@@ -146,7 +149,10 @@ func (t *Terminal) Wait(ctx context.Context, what string, ok func(screen string)
 		select {
 		case <-changed:
 		case <-t.done:
-			t.readers.Wait() // what it drew last
+			select { // what it drew last
+			case <-t.drained:
+			case <-ctx.Done():
+			}
 			if screen = t.Screen(); ok(screen) {
 				return nil
 			}
@@ -163,11 +169,27 @@ func (t *Terminal) exit() error {
 	return t.err
 }
 
+func (t *Terminal) ended() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // WaitExit waits for the program to end and returns its exit code; a program
 // that a signal ended gives 128 and the signal's number, as shells do.
 func (t *Terminal) WaitExit(ctx context.Context) (int, error) {
+	ended := t.done
+	if t.ended() {
+		ended = t.drained
+	}
 	select {
-	case <-t.done:
+	case <-ended:
+		if ended == t.done { // what it drew last is still on its way
+			return t.WaitExit(ctx)
+		}
 	case <-ctx.Done():
 		return -1, fmt.Errorf("waiting for the program to end: %w; the screen is:\n%s", ctx.Err(), t.Screen())
 	}
