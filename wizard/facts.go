@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -92,4 +93,31 @@ func readVars(path string) (map[string]string, error) {
 		}
 	}
 	return vars, nil
+}
+
+// takeBootImage copies the boot image that a person named into the stock folder.
+// One that cannot be read is refused, and the old one stays.
+func (v *Voyage) takeBootImage() error {
+	file := v.cfg.BootImage
+	if file == "" {
+		return nil
+	}
+	info, err := os.Stat(file)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxStock) {
+		err = fmt.Errorf("it is no file of at most %d bytes", maxStock)
+	}
+	if err == nil {
+		_, err = v.cfg.Rooms.StockImage(file)
+	}
+	if err != nil {
+		return &UsageError{File: file, Text: "this is not taken as the phone's boot image", Err: err}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read the boot image: %w", err)
+	}
+	if old, err := os.ReadFile(v.port.Path("stock", "boot.img")); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	return v.keepStock(data)
 }

@@ -331,3 +331,19 @@ func TestUnifiedDiff(t *testing.T) {
 		t.Error("equal texts differ")
 	}
 }
+
+func TestABootImageThatCannotBeReadIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "boot.img")
+	if err := os.WriteFile(file, []byte("ANDROID!"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dir := portWithAnswers(t)
+	c, _ := shipyard(t, dir, func(cfg *Config) { cfg.BootImage = file })
+	err := c.Run(t.Context(), RunSteps{From: StepDescribe, To: StepDescribe})
+	if ExitCode(err) != ExitUsage || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "cut off") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "stock", "boot.img")); err == nil {
+		t.Error("it was taken all the same")
+	}
+}

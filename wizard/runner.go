@@ -65,6 +65,9 @@ func (v *Voyage) Run(ctx context.Context, in RunSteps) error {
 	if err := v.port.Reload(); err != nil {
 		return err
 	}
+	if err := v.takeBootImage(); err != nil {
+		return err
+	}
 	for i, s := range steps {
 		if err := v.runStep(ctx, s, in.Force && i == 0); err != nil {
 			return err

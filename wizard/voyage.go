@@ -35,6 +35,8 @@ type Config struct {
 	Interactive bool
 	Answerer    Answerer
 
+	BootImage string // file with the boot image that the phone came with, taken into stock/
+
 	Answers  *Answers          // from a file, taken before anybody is asked
 	Override map[string]string // question id → value that this run insists on (--kernel source)
 	Device   string            // id or serial of the phone to take
