@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
@@ -38,6 +39,10 @@ type Doc struct {
 func Parse(data []byte) (*Doc, error) {
 	if len(data) > MaxSize {
 		return nil, &SyntaxError{Line: 1, Text: fmt.Sprintf("the file has %d bytes, more than the %d that are read", len(data), MaxSize)}
+	}
+	// The decoder passes over byte order marks of UTF-16, which TOML has not.
+	if !utf8.Valid(data) {
+		return nil, &SyntaxError{Line: 1, Text: "the file is not UTF-8"}
 	}
 	values := map[string]any{}
 	if _, err := toml.Decode(string(data), &values); err != nil {

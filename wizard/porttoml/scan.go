@@ -33,7 +33,7 @@ func scan(data []byte) []stmt {
 		default:
 			s := stmt{start: i, comment: -1}
 			eq := skipTo(data, i, '=')
-			s.value = eq + 1
+			s.value = min(eq+1, len(data))
 			for s.value < len(data) && (data[s.value] == ' ' || data[s.value] == '\t') {
 				s.value++
 			}
