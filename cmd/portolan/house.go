@@ -51,7 +51,7 @@ func (o *options) openHouse(context.Context) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := rooms.New(rooms.Config{Work: work, Jobs: o.jobs, Offline: o.offline})
+	set := rooms.New(rooms.Config{Work: work, Jobs: o.jobs, Offline: o.offline, Mirror: o.mirror})
 	return &house{o: o, work: work, port: port, state: filepath.Join(work, "practice"), watcher: watcher, rooms: set}, nil
 }
 

@@ -20,6 +20,7 @@ type options struct {
 	jobs     int
 	verbose  bool
 	offline  bool
+	mirror   string // of the Debian archive; empty: the host's own
 	plain    bool
 	json     bool
 	practice bool // work with the practice phone only
@@ -55,6 +56,7 @@ is not safe, 130 interrupted.`,
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "parallel jobs of a build")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print every line of output")
 	f.BoolVar(&o.offline, "offline", false, "use caches only, no network")
+	f.StringVar(&o.mirror, "mirror", "", "`URL` of the Debian archive (default: the host's own)")
 	f.BoolVar(&o.plain, "plain", false, "one line per event, no drawing")
 	f.BoolVar(&o.json, "json", false, "one JSON object per event")
 	f.BoolVar(&o.practice, "practice", false, "plug in the practice phone and look at no other")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ type runFlags struct {
 	kernel  string
 	device  string
 	confirm string
+	boot    string // a stock boot image from a file
 	from    string
 	to      string
 	force   bool
@@ -26,6 +28,7 @@ func (r *runFlags) add(cmd *cobra.Command) {
 	f.StringVar(&r.answers, "answers", "", "`file` with answers to the questions")
 	f.StringVar(&r.kernel, "kernel", "", "which kernel: archive or source")
 	f.StringVar(&r.device, "device", "", "`id` or serial of the phone, where several are plugged in")
+	f.StringVar(&r.boot, "boot-image", "", "`file` with the boot image that the phone came with")
 	f.StringVar(&r.confirm, "confirm", "", "`codename` of the phone, to flash without being asked for it")
 }
 
@@ -82,6 +85,9 @@ func stepCommands(o *options) []*cobra.Command {
 	return all
 }
 
+// detectTimeout is how long a voyage waits for a phone where nobody watches.
+const detectTimeout = time.Minute
+
 // runSteps runs steps with the plain or the JSON face.
 func runSteps(cmd *cobra.Command, o *options, r *runFlags, steps wizard.RunSteps) error {
 	var answers *wizard.Answers
@@ -106,7 +112,11 @@ func runSteps(cmd *cobra.Command, o *options, r *runFlags, steps wizard.RunSteps
 	failed := &failureSeen{Emitter: o.reader(cmd.OutOrStdout())}
 	cfg.Emitter = failed
 	cfg.Answers, cfg.Override, cfg.Device, cfg.Confirm = answers, override, r.device, r.confirm
+	cfg.BootImage = r.boot
 	cfg.Answerer = newPrompter(os.Stderr)
+	if cfg.Answerer == nil {
+		cfg.DetectTimeout = detectTimeout // nobody is there to plug one in
+	}
 	return h.run(cmd.Context(), cfg, func(ctx context.Context, v *wizard.Voyage) error {
 		err := v.Run(ctx, steps)
 		if err != nil && failed.seen.Load() {
