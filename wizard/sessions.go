@@ -146,7 +146,7 @@ func (v *Voyage) show(name string) func([]byte) {
 	}
 }
 
-// copyOut shows what the phone prints until it ends.
+// copyOut shows what the phone prints until it ends, and says why it did.
 func (v *Voyage) copyOut(name string, r io.Reader) error {
 	buf := make([]byte, 8<<10)
 	show := v.show(name)

@@ -353,7 +353,7 @@ func (v *Voyage) openShell(ctx context.Context, remote Remote) error {
 	v.owned.Go(func() {
 		err := v.copyOut(SessionSSH, shell)
 		reason := "the shell has ended"
-		if err != nil && !errors.Is(err, io.EOF) {
+		if !errors.Is(err, io.EOF) {
 			reason = err.Error()
 		}
 		v.closeSession(pane, reason)

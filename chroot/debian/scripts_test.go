@@ -50,8 +50,8 @@ func TestRecipes(t *testing.T) {
 	if recipe("a", "x", "yz") == recipe("a", "xy", "z") {
 		t.Error("two recipes got one name")
 	}
-	if recipe("a", "x") != recipe("a", "x") {
-		t.Error("a recipe got two names")
+	if first, again := recipe("a", "x"), recipe("a", "x"); first != again {
+		t.Errorf("a recipe got the names %s and %s", first, again)
 	}
 }
 

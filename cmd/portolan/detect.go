@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -93,13 +92,4 @@ func printPhone(out io.Writer, d usb.Device) {
 	if d.Hint != "" {
 		fmt.Fprintf(out, "  %s\n", d.Hint)
 	}
-}
-
-// isPractice returns the finger of a practice phone.
-func isPractice(h usb.Handle) (usb.Practice, error) {
-	p, ok := h.(usb.Practice)
-	if !ok {
-		return nil, errors.New("this phone is a real one; only the practice phone has a button for that")
-	}
-	return p, nil
 }

@@ -126,7 +126,6 @@ type Image struct {
 type part struct {
 	name string
 	data *[]byte
-	size uint32 // as the header says, while reading
 }
 
 // parts lists the sections that this header version knows.

@@ -81,14 +81,15 @@ func (h *Handle) Link(context.Context) (usb.Link, error) {
 		return usb.Link{}, err
 	}
 	for _, i := range desc.Interfaces {
-		for _, name := range i.Net {
-			l := usb.Link{Interface: name, Driver: i.Driver}
-			l.Up, l.Addresses, err = h.interfaces(name)
-			if err != nil {
-				return l, fmt.Errorf("look at the network interface %s of %s: %w", name, d, err)
-			}
-			return l, nil
+		if len(i.Net) == 0 {
+			continue
 		}
+		l := usb.Link{Interface: i.Net[0], Driver: i.Driver}
+		l.Up, l.Addresses, err = h.interfaces(l.Interface)
+		if err != nil {
+			return l, fmt.Errorf("look at the network interface %s of %s: %w", l.Interface, d, err)
+		}
+		return l, nil
 	}
 	return usb.Link{}, fmt.Errorf("look for the network interface of %s: %w: the computer has made none for it", d, usb.ErrWrongMode)
 }

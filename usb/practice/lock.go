@@ -32,10 +32,14 @@ func lock(dir string) (*os.File, error) {
 		}
 		return nil, holder
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
-	return f, err
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return f, nil
 }
 
 func programName(pid int) string {
