@@ -188,9 +188,12 @@ func (v *Voyage) waitForPhone(step StepID, others []usb.Device) Waiting {
 			w.Hints = append(w.Hints, h.Text)
 		}
 	}
-	if len(sees) > 0 {
+	switch {
+	case len(sees) > 0:
 		w.Sees = strings.Join(sees, "; ")
-	} else {
+	case v.cfg.Practice:
+		w.Hints = append(w.Hints, "the practice phone is being plugged in; portolan practice status tells how it is")
+	default:
 		w.Hints = append(w.Hints,
 			"use a cable that carries data, and a port of the computer itself",
 			"switch the phone off, then on while holding its volume-down key: that starts most bootloaders",

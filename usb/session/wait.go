@@ -93,6 +93,7 @@ func Wait(ctx context.Context, t Target, observe func(Waiting)) (*Reached, error
 	defer cancel()
 	w.changes = t.Watcher.Subscribe(sub)
 	defer w.timer.Stop()
+	w.look(ctx)
 	reached, err := w.run(ctx)
 	if err != nil && w.handle != nil && w.handle != t.Handle {
 		w.handle.Close()
@@ -170,6 +171,29 @@ func (w *wait) rest(ctx context.Context, pause time.Duration) error {
 			return ctx.Err()
 		}
 	})
+}
+
+// firstLook is how long the watcher may take to tell what is plugged in.
+const firstLook = 100 * time.Millisecond
+
+// look takes in what is plugged in already, so that a phone that is there is
+// not first said to be missing.
+func (w *wait) look(ctx context.Context) {
+	enough := time.NewTimer(firstLook)
+	defer enough.Stop()
+	for !w.present {
+		select {
+		case c, ok := <-w.changes:
+			if !ok {
+				return
+			}
+			w.take(c)
+		case <-enough.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // ready tells whether the watcher sees the phone with its network.

@@ -131,7 +131,7 @@ func waiting(t *testing.T, p *fakePhone, handle usb.Handle, body func(last func(
 			defer close(done)
 			reached, err = Wait(ctx, Target{Watcher: w, Device: "p", Handle: handle, Port: PortTelnet}, func(n Waiting) { mu.Lock(); seen = n; mu.Unlock() })
 		}()
-		synctest.Wait()
+		time.Sleep(firstLook)
 		body(func() Waiting {
 			synctest.Wait()
 			mu.Lock()
