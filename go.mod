@@ -2,6 +2,8 @@ module portolan
 
 go 1.26.0
 
+// charm.land/{bubbletea,bubbles,lipgloss}/v2 are github.com/charmbracelet/{bubbletea,bubbles,lipgloss}
+// under their v2 module paths. These versions build together; do not run go get -u.
 require (
 	charm.land/bubbles/v2 v2.1.1
 	charm.land/bubbletea/v2 v2.0.9
@@ -19,17 +21,18 @@ require (
 	github.com/u-root/u-root v0.16.0
 	github.com/ulikunitz/xz v0.5.15
 	golang.org/x/crypto v0.58.0
-	golang.org/x/sync v0.21.0
+	golang.org/x/sync v0.21.0 // indirect
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
 	mvdan.cc/sh/v3 v3.14.1
 )
 
+require github.com/charmbracelet/ultraviolet v0.0.0-20260703014108-f5a850f9c2b7
+
 require (
 	github.com/atotto/clipboard v0.1.4 // indirect
 	github.com/aymanbagabas/go-udiff v0.4.1 // indirect
 	github.com/charmbracelet/colorprofile v0.4.3 // indirect
-	github.com/charmbracelet/ultraviolet v0.0.0-20260703014108-f5a850f9c2b7 // indirect
 	github.com/charmbracelet/x/exp/ordered v0.1.0 // indirect
 	github.com/charmbracelet/x/term v0.2.2 // indirect
 	github.com/charmbracelet/x/termios v0.1.1 // indirect
