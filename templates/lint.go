@@ -115,9 +115,9 @@ func (l *linter) apkbuild(f File) (map[string]variable, bool) {
 		case !remote && !ok:
 			l.add(f, vars["source"].Line, "source", "there is no file "+name, "add the file, or take it out of source")
 		case have[name] == "":
-			l.add(f, vars["sha512sums"].Line, RuleChecksum, "has no checksum of "+name, "run portolan checksum")
+			l.add(f, vars["sha512sums"].Line, RuleChecksum, "has no checksum of "+name, "run abuild checksum (or pmbootstrap checksum) on the package")
 		case !remote && have[name] != fmt.Sprintf("%x", sha512.Sum512(local.Data)):
-			l.add(f, vars["sha512sums"].Line, RuleChecksum, name+" is not what its checksum says", "run portolan checksum")
+			l.add(f, vars["sha512sums"].Line, RuleChecksum, name+" is not what its checksum says", "run abuild checksum (or pmbootstrap checksum) on the package")
 		}
 	}
 	return vars, true

@@ -25,7 +25,7 @@ var embedded embed.FS
 //
 // modules-initfs and the rules are there only if the model has modules and
 // touchscreens. The checksum of the kernel.org tarball is not known here, so
-// the kernel's APKBUILD lists only its local file: "portolan checksum" adds the
+// the kernel's APKBUILD lists only its local file: abuild checksum adds the
 // other one, and Lint says so until then.
 //
 // The error is Problems if the model is not valid. Any other error means that

@@ -150,14 +150,18 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds())
 // writeReport prints the end of a voyage for people and for grep.
 func writeReport(w io.Writer, r wizard.Report) {
 	fmt.Fprintf(w, "\nReport\n")
-	fmt.Fprintf(w, "  phone       %s\n", r.Phone)
+	if r.Phone.ID != "" {
+		fmt.Fprintf(w, "  phone       %s\n", r.Phone)
+	}
 	for _, pkg := range r.Packages {
 		fmt.Fprintf(w, "  package     %s  %d bytes\n              sha256 %s\n", pkg.Name, pkg.Size, pkg.SHA256)
 	}
 	if r.Image.Name != "" {
 		fmt.Fprintf(w, "  image       %s  %d bytes\n              sha256 %s\n", r.Image.Name, r.Image.Size, r.Image.SHA256)
 	}
-	fmt.Fprintf(w, "  flashed     %d bytes\n", r.Flashed)
+	if r.Flashed > 0 {
+		fmt.Fprintf(w, "  flashed     %d bytes\n", r.Flashed)
+	}
 	for _, s := range r.Steps {
 		fmt.Fprintf(w, "  step        %-9s %7s  %s\n", s.Step, seconds(s.Took), s.Done)
 	}

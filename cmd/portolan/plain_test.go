@@ -14,7 +14,7 @@ import (
 
 // voyageEvents is a short voyage with everything that readers must tell.
 func voyageEvents() []wizard.Event {
-	phone := usb.Device{Manufacturer: "Portolan", Product: "Dinghy", Serial: "PRACTICE0001", Mode: usb.ModeFastboot, Practice: true}
+	phone := usb.Device{ID: "practice/PRACTICE0001", Manufacturer: "Portolan", Product: "Dinghy", Serial: "PRACTICE0001", Mode: usb.ModeFastboot, Practice: true}
 	return []wizard.Event{
 		wizard.StepStarted{Step: wizard.StepDetect},
 		wizard.DeviceChanged{Change: usb.Change{Kind: usb.Appeared, Device: phone}},
@@ -25,7 +25,7 @@ func voyageEvents() []wizard.Event {
 		wizard.Progress{Step: wizard.StepBuild, What: "kernel objects", Done: 11, Total: 1100, Left: 89 * time.Second},
 		wizard.Progress{Step: wizard.StepBuild, What: "kernel objects", Done: 1100, Total: 1100},
 		wizard.StepFailed{Step: wizard.StepFlash, Err: errors.New("x"), Text: "unplugged", Log: "flash.log"},
-		wizard.Report{Phone: phone, Uname: "Linux dinghy 6.1", Steps: []wizard.ReportStep{{Step: wizard.StepDetect, Took: time.Second, Done: "done"}}},
+		wizard.Report{Phone: phone, Flashed: 4096, Uname: "Linux dinghy 6.1", Steps: []wizard.ReportStep{{Step: wizard.StepDetect, Took: time.Second, Done: "done"}}},
 	}
 }
 
@@ -47,7 +47,7 @@ func TestPlainPrintsOneLineAnEvent(t *testing.T) {
 
 Report
   phone       Portolan Dinghy (practice), serial PRACTICE0001, fastboot
-  flashed     0 bytes
+  flashed     4096 bytes
   step        detect      1.0 s  done
   uname -a    Linux dinghy 6.1
 `
