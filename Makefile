@@ -8,6 +8,10 @@ RUN     := .practice
 GOFILES := $(shell find cmd tui wizard usb flashers templates chroot -name '*.go' -o -path '*/templates/*' -type f)
 
 export CGO_ENABLED ?= 0
+# Debian keeps cryptsetup and mke2fs where users do not look.
+export PATH := $(PATH):/usr/sbin:/sbin
+# Layers and caches that tests share from one run to the next.
+export PORTOLAN_TEST_WORK ?= $(CURDIR)/.build/test-work
 
 .PHONY: practice test test-slow build lint bench setup-practice setup-test clean
 
@@ -58,4 +62,5 @@ setup-test:
 	@.ci/setup test
 
 clean:
-	rm -rf .build
+	rm -rf .build/portolan
+	@echo "layers and caches of the tests stay in .build/test-work*; portolan zap --work removes them"
