@@ -5,7 +5,7 @@ GO      ?= go
 KERNEL  ?= archive
 BIN     := .build/portolan
 RUN     := .practice
-GOFILES := $(shell find cmd tui wizard usb flashers templates chroot -name '*.go' -o -path '*/templates/*' -type f)
+GOFILES := $(shell find cmd tui wizard usb flashers templates chroot -type f -not -name '*_test.go' -not -path '*/testdata/*')
 
 export CGO_ENABLED ?= 0
 # Debian keeps cryptsetup and mke2fs where users do not look.
