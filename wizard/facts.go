@@ -38,12 +38,7 @@ func (v *Voyage) facts(ctx context.Context) map[string]Value {
 	add("fastboot_product", product, SourceFastboot)
 	add("codename", strings.ToLower(product), SourceFastboot)
 	add("manufacturer", vars["manufacturer"], SourceFastboot)
-	if name := vars["model"]; name != "" {
-		if m := vars["manufacturer"]; m != "" && !strings.HasPrefix(name, m) {
-			name = m + " " + name
-		}
-		add("name", name, SourceFastboot)
-	}
+	add("name", fullName(vars["manufacturer"], vars["model"]), SourceFastboot)
 	add("vendor", word(vars["manufacturer"]), SourceFastboot)
 
 	if v.practicePhone() {
@@ -59,6 +54,11 @@ func (v *Voyage) facts(ctx context.Context) map[string]Value {
 		v.line(ctx, StepDescribe, LineWarning, fmt.Sprintf("the stock boot image %s cannot be read, so it answers nothing: %v; the questions have to be answered by hand, or replace the file", path, err))
 		return found
 	}
+	maker := stock.Properties["ro.product.manufacturer"]
+	add("manufacturer", maker, SourceBootImage)
+	add("vendor", word(maker), SourceBootImage)
+	add("name", fullName(maker, stock.Properties["ro.product.model"]), SourceBootImage)
+	add("codename", strings.ToLower(stock.Properties["ro.product.device"]), SourceBootImage)
 	add("arch", stock.Arch, SourceBootImage)
 	add("header_version", fmt.Sprint(stock.HeaderVersion), SourceBootImage)
 	add("flash_pagesize", fmt.Sprint(stock.PageSize), SourceBootImage)
@@ -70,6 +70,15 @@ func (v *Voyage) facts(ctx context.Context) map[string]Value {
 		v.note(ctx, StepDescribe, "the phone came with %s", printable(stock.KernelVersion))
 	}
 	return found
+}
+
+// fullName puts the manufacturer before a model that does not begin with it,
+// as names in deviceinfo do.
+func fullName(maker, model string) string {
+	if model == "" || maker == "" || strings.HasPrefix(model, maker) {
+		return model
+	}
+	return maker + " " + model
 }
 
 // readVars reads stock/vars.toml; without one there are none.

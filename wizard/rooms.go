@@ -43,6 +43,7 @@ type Stock struct {
 	PageSize      int
 	Cmdline       string
 	Offsets       map[string]uint32 // base, kernel, ramdisk, second, tags, dtb
+	Properties    map[string]string // Android's build properties of its ramdisk
 }
 
 // Work tells a step what a job of the Workshop is doing. Both may be nil.

@@ -106,6 +106,7 @@ func readStock(file string) (wizard.Stock, error) {
 	s := wizard.Stock{
 		Arch: in.Kernel.Arch, KernelVersion: in.Kernel.Version,
 		HeaderVersion: int(in.Header.Version), PageSize: int(in.Header.PageSize), Cmdline: strings.TrimSpace(in.Header.Cmdline),
+		Properties: img.Properties(),
 	}
 	if in.Header.Version < 3 {
 		o := in.Offsets
