@@ -18,7 +18,7 @@ export PORTOLAN_TEST_WORK ?= $(CURDIR)/.build/test-work
 # The practice voyage: the UI on a terminal, the plain voyage where there is none.
 practice: setup-practice $(BIN) $(RUN)/answers.toml $(RUN)/passphrase
 	@if [ -t 0 ] && [ -t 1 ]; then \
-		exec $(BIN) --practice --port $(RUN)/port; \
+		exec $(BIN) --practice --kernel $(KERNEL) --port $(RUN)/port; \
 	else \
 		exec $(BIN) voyage --practice --plain --kernel $(KERNEL) \
 			--port $(RUN)/port --answers $(RUN)/answers.toml; \

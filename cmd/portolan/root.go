@@ -23,7 +23,8 @@ type options struct {
 	mirror   string // of the Debian archive; empty: the host's own
 	plain    bool
 	json     bool
-	practice bool // work with the practice phone only
+	practice bool   // work with the practice phone only
+	kernel   string // which kernel the TUI's voyage takes; empty: what port.toml says
 }
 
 // newRoot builds the command tree. Bare `portolan` opens the TUI.
@@ -68,6 +69,7 @@ is not safe, 130 interrupted.`,
 		&cobra.Group{ID: "phone", Title: "Phones:"},
 		&cobra.Group{ID: "host", Title: "The engine and this computer:"},
 	)
+	root.Flags().StringVar(&o.kernel, "kernel", "", "which kernel: archive or source")
 	for _, c := range commands(o) {
 		root.AddCommand(c)
 	}

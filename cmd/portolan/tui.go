@@ -21,6 +21,9 @@ func runTUI(ctx context.Context, o *options) error {
 		return err
 	}
 	cfg.Interactive = true
+	if o.kernel != "" {
+		cfg.Override = map[string]string{"kernel": o.kernel}
+	}
 	goodbye, err := guardTerminal(os.Stdout, filepath.Join(h.work, "logs"))
 	if err != nil {
 		return fmt.Errorf("open the terminal UI: %w", err)
