@@ -2,7 +2,8 @@
 # The others are for those who work on Portolan.
 
 GO      ?= go
-KERNEL  ?= archive
+# KERNEL=source compiles the kernel; without it the port's own answer counts.
+KERNEL_FLAG := $(if $(KERNEL),--kernel $(KERNEL))
 BIN     := .build/portolan
 RUN     := .practice
 GOFILES := $(shell find cmd tui wizard usb flashers templates chroot -type f -not -name '*_test.go' -not -path '*/testdata/*')
@@ -18,9 +19,9 @@ export PORTOLAN_TEST_WORK ?= $(CURDIR)/.build/test-work
 # The practice voyage: the UI on a terminal, the plain voyage where there is none.
 practice: setup-practice $(BIN) $(RUN)/answers.toml $(RUN)/passphrase
 	@if [ -t 0 ] && [ -t 1 ]; then \
-		exec $(BIN) --practice --kernel $(KERNEL) --port $(RUN)/port; \
+		exec $(BIN) --practice $(KERNEL_FLAG) --port $(RUN)/port; \
 	else \
-		exec $(BIN) voyage --practice --plain --kernel $(KERNEL) \
+		exec $(BIN) voyage --practice --plain $(KERNEL_FLAG) \
 			--port $(RUN)/port --answers $(RUN)/answers.toml; \
 	fi
 
