@@ -8,13 +8,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// program is the real binary, built once for all stories.
-var program string
+// program is the real binary, built once for all tests; testWork is the work
+// folder that those share which build something.
+var program, testWork string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "portolan-test")
@@ -23,6 +25,11 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	program = filepath.Join(dir, "portolan")
+	// A folder that is kept spares the next run the bootstrapping.
+	testWork = filepath.Join(dir, "work")
+	if kept := os.Getenv("PORTOLAN_TEST_WORK"); kept != "" {
+		testWork = kept + "-voyage"
+	}
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -30,6 +37,11 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	if strings.HasPrefix(testWork, dir) && exists(testWork) { // its files may belong to subordinate ids
+		if out, err := exec.Command(program, "zap", "--caches", "--work", testWork).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "zap: %v\n%s", err, out)
+		}
+	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
