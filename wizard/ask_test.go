@@ -178,3 +178,32 @@ func TestTypingShowsOnlyDots(t *testing.T) {
 		}
 	}
 }
+
+func TestAQuestionAppliesByWhatIsKnownToo(t *testing.T) {
+	dir := portWithAnswers(t, "flash_offset_dtb", "header_version")
+	port := filepath.Join(dir, "port.toml")
+	text, err := os.ReadFile(port)
+	if err == nil {
+		err = os.WriteFile(port, append(text, "header_version = 2\n"...), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	c, _ := shipyard(t, dir, func(cfg *Config) {
+		cfg.Answerer = answererFunc(func(a Ask) map[string]string {
+			asked++
+			values := map[string]string{}
+			for _, q := range a.Questions { // as a prompt does it, that knows this ask's answers only
+				if q.Applies == nil || q.Applies(func(id string) string { return values[id] }) {
+					values[q.ID] = q.Suggestion.Text
+				}
+			}
+			return values
+		})
+	})
+	c.must(t, RunSteps{From: StepDescribe, To: StepDescribe})
+	if asked != 1 || c.Port().Get("flash_offset_dtb") == "" {
+		t.Errorf("asked %d times, the offset is %q", asked, c.Port().Get("flash_offset_dtb"))
+	}
+}

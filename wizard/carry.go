@@ -8,7 +8,8 @@ import (
 )
 
 // carriers notes which later steps were up to date before touch changed the
-// device package. That package reaches the phone by sideloading, so for this
+// device package, where nothing else waited to be generated or built: touch
+// brings only that package to the phone. That package reaches the phone by sideloading, so for this
 // one phone those steps stay done: an entry in the journal carries them over.
 // Any other phone, and any other change, makes them run.
 type carriers struct {
@@ -22,6 +23,9 @@ func (v *Voyage) carriers(ctx context.Context) (*carriers, error) {
 	v.mu.Lock()
 	c := &carriers{v: v, phone: v.device}
 	v.mu.Unlock()
+	if !v.unchanged(ctx, &generateStep{v}) || !v.unchanged(ctx, &buildStep{v: v}) {
+		return c, ctx.Err()
+	}
 	last, ok := v.journal.Last(StepImage, c.phone.Serial)
 	if !ok {
 		return c, nil
@@ -38,6 +42,13 @@ func (v *Voyage) carriers(ctx context.Context) (*carriers, error) {
 		c.flash = &flashed
 	}
 	return c, ctx.Err()
+}
+
+// unchanged tells whether a step's inputs are those of its last run.
+func (v *Voyage) unchanged(ctx context.Context, s Step) bool {
+	last, ok := v.journal.Last(s.ID(), v.serial())
+	inputs, err := s.Inputs(ctx)
+	return ok && err == nil && inputs == last.Inputs
 }
 
 // write journals what touch did of the other steps' work.

@@ -151,6 +151,9 @@ func (v *Voyage) runStep(ctx context.Context, s Step, force bool) error {
 	if err == nil {
 		err = ctx.Err()
 	}
+	if stopped := ctx.Err(); stopped != nil && !errors.Is(err, stopped) { // what broke, broke because of that
+		err = fmt.Errorf("%w: %w", stopped, err)
+	}
 	took := v.cfg.Now().Sub(began)
 	if err != nil {
 		err = hostTrouble(string(s.ID()), err)

@@ -129,6 +129,16 @@ func (s *describeStep) questions(values, facts map[string]Value) []Question {
 		if q.Optional && q.Suggestion.Text == "" && !s.v.cfg.Interactive {
 			continue // nothing is known and nothing is needed
 		}
+		if applies := q.Applies; applies != nil {
+			q.Applies = func(answers func(string) string) bool { // what is known is not asked for again
+				return applies(func(id string) string {
+					if text := answers(id); text != "" {
+						return text
+					}
+					return get(id)
+				})
+			}
+		}
 		list = append(list, q)
 	}
 	return list

@@ -145,6 +145,9 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if made, _ := v.journal.Last(StepImage, v.serial()); made.Outputs[carriedKey] != "" {
+		return "", &UsageError{Text: "the images are older than the device package that the touch step brought to this phone; make them anew: `portolan voyage --from image --force`"}
+	}
 	d, err := v.phone(ctx, StepFlash)
 	if err != nil {
 		return "", err
@@ -162,7 +165,7 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	if err != nil {
 		return "", phoneTrouble("ask "+d.String()+" what flashing needs to know", err)
 	}
-	plan, err := flasher.Plan(v.flashPort(d), images, d, facts)
+	plan, err := flasher.Plan(v.flashPort(), images, d, facts)
 	if err != nil {
 		return "", fmt.Errorf("plan the flashing of %s: %w", d, err)
 	}
@@ -195,12 +198,12 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 
 // flashPort says which phone the images are for. Which partitions are never
 // written is the flash method's own knowledge.
-func (v *Voyage) flashPort(d usb.Device) flashers.Port {
+func (v *Voyage) flashPort() flashers.Port {
 	products := strings.Fields(v.port.Get("fastboot_product"))
 	if len(products) == 0 {
 		products = []string{v.port.Get("codename")}
 	}
-	return flashers.Port{Codename: v.port.Get("codename"), Products: products, Practice: d.Practice}
+	return flashers.Port{Codename: v.port.Get("codename"), Products: products, Practice: v.cfg.Practice}
 }
 
 // toBootloader brings the phone into its bootloader, by itself where it can.

@@ -52,6 +52,9 @@ func (v *Voyage) imageInputs(ctx context.Context) (string, error) {
 		return "", err
 	}
 	d.add("header", string(header))
+	if m.BootImage.HeaderVersion == 2 { // its device tree comes from there
+		d.add("stock", stamp(v.port.Path("stock", "boot.img")))
+	}
 	d.add("key", keys.User.AuthorizedKey, keys.Host.Public)
 	for _, id := range []string{"name", "arch", "suite", "hostname", "user", "ui", "encryption"} {
 		d.add(id, snap.Get(id))
@@ -83,10 +86,13 @@ func (v *Voyage) packages() ([]ReportPackage, error) {
 	return packages, nil
 }
 
-func (s *imageStep) Fresh(_ context.Context, last Entry) (bool, string) {
+func (s *imageStep) Fresh(ctx context.Context, last Entry) (bool, string) {
 	boot, root, ok := entryImages(last)
 	if !ok {
 		return false, "the images are not known any more"
+	}
+	if last.Outputs[carriedKey] != "" && !s.v.stillFlashed(ctx) {
+		return false, "the phone has to be flashed again, and the images are older than its device package"
 	}
 	for _, p := range []ReportPackage{boot, root} {
 		if st := stamp(p.Path); st == "" || st != last.Outputs["stamp "+p.Name] {
@@ -95,6 +101,20 @@ func (s *imageStep) Fresh(_ context.Context, last Entry) (bool, string) {
 	}
 	s.v.reportImage(root)
 	return true, fmt.Sprintf("%s and %s are made", boot.Name, root.Name)
+}
+
+// stillFlashed tells whether the flash step would be left out.
+func (v *Voyage) stillFlashed(ctx context.Context) bool {
+	flash := &flashStep{v: v}
+	v.mu.Lock()
+	d := v.device
+	v.mu.Unlock()
+	last, ok := v.journal.Last(StepFlash, d.Serial)
+	if inputs, err := v.flashInputs(ctx, d); !ok || err != nil || inputs != last.Inputs {
+		return false
+	}
+	fresh, _ := flash.Fresh(ctx, last)
+	return fresh
 }
 
 func (v *Voyage) reportImage(root ReportPackage) {
