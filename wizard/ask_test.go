@@ -160,6 +160,7 @@ func TestAnAskEndsWithItsContext(t *testing.T) {
 func TestTypingShowsOnlyDots(t *testing.T) {
 	var shown []byte
 	ty := newTyping(func(b []byte) { shown = append(shown, b...) })
+	ty.ask(nil)
 	for _, piece := range []string{"xy\x15", "ahö", "\x7f", "oy", "!\x08", "\r"} {
 		if err := ty.input([]byte(piece)); err != nil {
 			t.Fatal(err)

@@ -118,6 +118,9 @@ func (v *Voyage) runStep(ctx context.Context, s Step, force bool) error {
 	if err := ctx.Err(); err != nil {
 		return &stepError{s.ID(), err}
 	}
+	v.mu.Lock()
+	v.forced = force
+	v.mu.Unlock()
 	began := v.cfg.Now()
 	inputs, err := s.Inputs(ctx)
 	if err != nil {

@@ -248,7 +248,8 @@ func attachTrouble(ctx context.Context, after any, err error) error {
 	return phoneTrouble("wait for the phone", err)
 }
 
-// maxTries is how often a passphrase is asked for.
+// maxTries is how often a passphrase is asked for where nobody can look at the
+// phone's own prompt.
 const maxTries = 3
 
 // unlock opens the phone's root over telnet.
@@ -272,6 +273,9 @@ func (v *Voyage) unlock(ctx context.Context, step StepID, d usb.Device, reached 
 		if err != nil {
 			return err
 		}
+		if v.cfg.Interactive {
+			v.emit(ctx, Waiting{Step: step, For: "the phone to try the passphrase", Sees: "it works out the key, which takes some seconds by design", Since: v.cfg.Now()})
+		}
 		outcome, err := session.Unlock(ctx, t, secret.Bytes(), show)
 		if !ours {
 			secret.Wipe()
@@ -287,7 +291,7 @@ func (v *Voyage) unlock(ctx context.Context, step StepID, d usb.Device, reached 
 			v.dropPassphrase()
 		}
 		v.line(ctx, step, LineWarning, "wrong passphrase")
-		if try == maxTries || v.mute() {
+		if try == maxTries && !v.cfg.Interactive || v.mute() {
 			return fmt.Errorf("unlock %s of %s: the phone refused the passphrase (%d of %d tries); nothing is changed on it: run the attach step again with the right one, or set a new one with `voyage --from image`", prompt, d, try, maxTries)
 		}
 		if outcome.Closed {
@@ -315,20 +319,26 @@ func (v *Voyage) redial(ctx context.Context, step StepID, d usb.Device, cols, ro
 
 // unlockSecret gets the passphrase to try. ours says that the voyage keeps it.
 func (v *Voyage) unlockSecret(ctx context.Context, step StepID, prompt string, try int, keys *typing) (secret *Secret, ours bool, err error) {
-	if try == 1 {
-		if held, err := v.heldPassphrase(); held != nil || err != nil {
-			return held, true, err
-		}
+	held, err := v.heldPassphrase()
+	if err != nil {
+		return nil, false, err
 	}
-	if v.cfg.Interactive {
-		v.emit(ctx, Waiting{Step: step, For: "the passphrase of " + prompt, Sees: "the phone's prompt",
-			Hints: []string{"type the passphrase into the console; only dots are shown"}, Since: v.cfg.Now()})
+	if v.cfg.Interactive { // as at every boot: the person types, the phone's prompt is rehearsed
+		hint := "type it into the console; only dots are shown"
+		if !held.Empty() {
+			hint += "; enter alone sends the one that you typed for the image"
+		}
+		keys.ask(held)
+		v.emit(ctx, Waiting{Step: step, For: "the passphrase of " + prompt, Sees: "the phone's prompt", Hints: []string{hint}, Since: v.cfg.Now()})
 		select {
 		case s := <-keys.done:
 			return s, false, nil
 		case <-ctx.Done():
 			return nil, false, ctx.Err()
 		}
+	}
+	if held != nil && try == 1 {
+		return held, true, nil
 	}
 	a := Ask{Step: step, Title: "Enter passphrase for " + prompt}
 	if try > 1 {

@@ -74,7 +74,7 @@ func (s *describeStep) Run(ctx context.Context, _ Emitter) (string, error) {
 		}
 	}
 	questions := s.questions(values, facts)
-	if len(questions) > 0 {
+	if len(questions) > 0 && !s.settled(known, values) {
 		check := func(answers map[string]string) error {
 			return s.check(merge(values, questions, answers))
 		}
@@ -98,6 +98,25 @@ func (s *describeStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	snap := s.v.port.Snapshot()
 	s.v.emit(ctx, PortChanged{Port: snap})
 	return fmt.Sprintf("%s (%s) in %s: %d answers, %s", snap.Get("name"), snap.Get("codename"), PortFile, len(snap.Values), countSources(snap)), nil
+}
+
+// settled tells that nothing needs a person: the port has an answer to every
+// question that needs one, and they fit each other. A form then opens only for
+// who asks for this step by name.
+func (s *describeStep) settled(known, values map[string]Value) bool {
+	s.v.mu.Lock()
+	forced := s.v.forced
+	s.v.mu.Unlock()
+	if forced || !s.v.cfg.Interactive || s.check(values) != nil {
+		return false
+	}
+	get := func(id string) string { return known[id].Text }
+	for _, q := range Questions {
+		if !q.Optional && get(q.ID) == "" && (q.Applies == nil || q.Applies(get)) {
+			return false
+		}
+	}
+	return true
 }
 
 // questions lists what is to be asked, prefilled. A form shows every question;

@@ -8,13 +8,40 @@ type typing struct {
 	show func([]byte) // dots and backspaces for the pane
 	done chan *Secret // capacity 1
 
-	mu  sync.Mutex
-	buf []byte
+	mu    sync.Mutex
+	buf   []byte
+	asked bool    // the phone's prompt is on the screen; what is typed ahead shows later
+	held  *Secret // what an empty line stands for; nil: nothing. Not ours to wipe
 }
 
 func newTyping(show func([]byte)) *typing {
 	// The capacity is never exceeded: growing would leave copies behind.
 	return &typing{show: show, done: make(chan *Secret, 1), buf: make([]byte, 0, maxPassphrase)}
+}
+
+// ask says that the phone asks now. held, where there is one, is what enter on
+// an empty line sends.
+func (t *typing) ask(held *Secret) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked, t.held = true, held
+	t.dots(t.buf, "•")
+}
+
+// draw shows something where the phone asks.
+func (t *typing) draw(text string) {
+	if t.asked {
+		t.show([]byte(text))
+	}
+}
+
+// dots draws a text once for each character of b.
+func (t *typing) dots(b []byte, text string) {
+	for _, c := range b {
+		if c&0xc0 != 0x80 { // the first byte of a character
+			t.draw(text)
+		}
+	}
 }
 
 // Keys that edit a passphrase, as terminals send them.
@@ -31,44 +58,48 @@ func (t *typing) input(b []byte) error {
 	for _, c := range b {
 		switch {
 		case c == '\r' || c == '\n':
-			if len(t.buf) == 0 {
-				continue
-			}
-			secret := NewSecret(append(make([]byte, 0, len(t.buf)), t.buf...))
-			t.clear()
-			select {
-			case t.done <- secret:
-				t.show([]byte("\r\n"))
-			default: // one is being tried already
-				secret.Wipe()
-			}
+			t.enter()
 		case c == keyBackspace || c == keyCtrlH:
 			n := len(t.buf)
 			for n > 0 {
 				n--
-				if t.buf[n]&0xc0 != 0x80 { // the first byte of a character
-					t.show([]byte("\b \b"))
+				if t.buf[n]&0xc0 != 0x80 {
 					break
 				}
 			}
+			t.dots(t.buf[n:], "\b \b")
 			clear(t.buf[n:])
 			t.buf = t.buf[:n]
 		case c == keyCtrlU:
-			for _, d := range t.buf {
-				if d&0xc0 != 0x80 {
-					t.show([]byte("\b \b"))
-				}
-			}
+			t.dots(t.buf, "\b \b")
 			t.clear()
 		case c < 0x20 || len(t.buf) == cap(t.buf):
 		default:
 			t.buf = append(t.buf, c)
-			if c&0xc0 != 0x80 {
-				t.show([]byte("•"))
-			}
+			t.dots(t.buf[len(t.buf)-1:], "•")
 		}
 	}
 	return nil
+}
+
+// enter hands on what was typed, or what an empty line stands for.
+func (t *typing) enter() {
+	typed := t.buf
+	if len(typed) == 0 && t.asked {
+		typed = t.held.Bytes()
+	}
+	if len(typed) == 0 {
+		return
+	}
+	secret := NewSecret(append(make([]byte, 0, len(typed)), typed...))
+	t.clear()
+	select {
+	case t.done <- secret:
+		t.draw("\r\n")
+		t.asked, t.held = false, nil
+	default: // one is being tried already
+		secret.Wipe()
+	}
 }
 
 func (t *typing) clear() {
@@ -81,6 +112,7 @@ func (t *typing) wipe() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.clear()
+	t.asked, t.held = false, nil
 	select {
 	case s := <-t.done:
 		s.Wipe()

@@ -73,6 +73,7 @@ type Voyage struct {
 	journal    *Journal
 	log        *runLog
 	running    context.CancelFunc // nil while nothing runs
+	forced     bool               // the step at hand was asked for by name
 	device     usb.Device         // the phone that this voyage is about
 	selected   string             // id a person chose
 	askSeq     int
