@@ -53,7 +53,9 @@ var ErrInterrupted = errors.New("interrupted")
 func Run(ctx context.Context, cfg Config) error {
 	m := New(cfg)
 	defer m.Wipe()
-	opts := []tea.ProgramOption{tea.WithContext(ctx)}
+	// The first frame comes with the first tick of the frame clock: 60 a second
+	// would cost half the budget of a start.
+	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(120)}
 	if cfg.Input != nil {
 		opts = append(opts, tea.WithInput(cfg.Input))
 	}
