@@ -94,7 +94,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 func (e *Engine) setup(ctx context.Context) error {
 	ids, err := findMapping()
 	if err != nil {
-		return fmt.Errorf("run chroots without root: %w; portolan doctor says how to mend it, or run with sudo", err)
+		return &NamespaceError{Err: fmt.Errorf("run chroots without root: %w; portolan doctor says how to mend it, or run with sudo", err)}
 	}
 	e.ids, e.mode = ids, ModeRootless
 	e.interps = findInterpreters(interpreterDirs())

@@ -63,16 +63,23 @@ func (e *Engine) start(ctx context.Context, s spec, f files) (report, error) {
 	controlR.Close()
 	statusW.Close()
 	if err != nil {
-		return report{}, &SetupError{Chroot: s.Name, Err: fmt.Errorf("create namespaces: %w", err)}
+		if err := ctx.Err(); err != nil {
+			return report{}, err
+		}
+		return report{}, &SetupError{Chroot: s.Name, Err: &NamespaceError{Err: fmt.Errorf("create namespaces: %w", err)}}
 	}
 	reports := make(chan report, 1)
 	go func() { reports <- readReports(statusR) }()
 
 	if err := e.feed(ctx, cmd.Process.Pid, s, controlW); err != nil {
+		stopped := context.Cause(ctx)
 		cancel()
 		cmd.Wait()
 		if r := <-reports; r.Event == "failed" {
 			err = errors.New(r.Text)
+		}
+		if stopped != nil {
+			return report{}, stopped
 		}
 		return report{}, &SetupError{Chroot: s.Name, Err: err}
 	}
@@ -143,6 +150,16 @@ type reportedError struct {
 
 func (e *reportedError) Error() string { return e.text }
 func (e *reportedError) Unwrap() error { return e.errno }
+
+// NamespaceError says that this host gives no namespaces. It hides the error
+// number: where the limit of user namespaces is reached, that is ENOSPC, which
+// elsewhere means a full disk.
+type NamespaceError struct{ Err error }
+
+func (e *NamespaceError) Error() string { return e.Err.Error() }
+
+// ExitCode is that of a host that lacks something.
+func (*NamespaceError) ExitCode() int { return 3 }
 
 // SetupError says that a chroot could not be made ready for a command.
 type SetupError struct {

@@ -25,6 +25,9 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is using the work folder %s: wait until it is done, or give another folder with --work", who, e.Work)
 }
 
+// ExitCode is that of every Portolan that refuses: the folder is taken.
+func (*LockedError) ExitCode() int { return 5 }
+
 // lockFolder takes work/lock. The kernel gives the lock back when the process
 // ends, in whatever way.
 func lockFolder(work string) (*os.File, error) {

@@ -1,10 +1,12 @@
 package chroot
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -231,5 +233,16 @@ func TestLogFile(t *testing.T) {
 	}
 	if names, _ := os.ReadDir(filepath.Join(work, dirLogs)); len(names) != keepLogs {
 		t.Errorf("%d logs are kept", len(names))
+	}
+}
+
+func TestNoNamespacesIsNoFullDisk(t *testing.T) {
+	var err error = &SetupError{Chroot: "probe", Err: &NamespaceError{Err: fmt.Errorf("create namespaces: %w", syscall.ENOSPC)}}
+	if errors.Is(err, syscall.ENOSPC) {
+		t.Error("a host without user namespaces looks like a full disk")
+	}
+	var code interface{ ExitCode() int }
+	if !errors.As(err, &code) || code.ExitCode() != 3 {
+		t.Errorf("%v has no exit code of a lacking host", err)
 	}
 }

@@ -3,7 +3,6 @@ package rooms
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -136,12 +135,6 @@ func has(source, name string) bool {
 	return err == nil
 }
 
-// locked is a *chroot.LockedError with its exit code.
-type locked struct{ error }
-
-func (locked) ExitCode() int   { return wizard.ExitRefused }
-func (l locked) Unwrap() error { return l.error }
-
 // translate gives errors of the rooms the wizard's types, by which the exit
 // code is chosen and the cure shown.
 func translate(tried string, err error) error {
@@ -149,14 +142,14 @@ func translate(tried string, err error) error {
 		space  *chroot.NoSpaceError
 		disk   *debian.DiskFullError
 		lacks  *debian.HostError
-		taken  *chroot.LockedError
+		closed *chroot.NamespaceError
 		alread *wizard.HostError
 	)
 	switch {
 	case err == nil, errors.As(err, &alread), errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &taken):
-		return locked{fmt.Errorf("%s: %w", tried, err)}
+	case errors.As(err, &closed):
+		return &wizard.HostError{Tried: tried, Lacks: "chroots without root", Err: err, Fix: "`portolan doctor` says how to mend it; with sudo it works without"}
 	case errors.As(err, &space), errors.As(err, &disk):
 		return &wizard.HostError{Tried: tried, Lacks: "disk space", Err: err,
 			Fix: "nothing that was finished is lost: free some space (`portolan zap` empties the caches) and run this again, it continues here"}
