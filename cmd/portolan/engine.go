@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -91,6 +92,9 @@ next build makes it again. Downloads, ccache and kept build folders stay unless
 					return err
 				}
 				if len(args) == 0 {
+					slices.SortStableFunc(layers, func(a, b chroot.Layer) int { // what lies on others goes first
+						return len(b.Parents) - len(a.Parents)
+					})
 					for _, l := range layers {
 						args = append(args, l.ID)
 					}
