@@ -279,9 +279,14 @@ func (b *Builder) saveCount(o BuildOptions, n int) {
 
 // collect reads the list that build.sh wrote and renames the packages into place.
 func collect(stage, out string) ([]Package, error) {
-	text, err := os.ReadFile(filepath.Join(stage, "packages.tsv"))
+	// A build may leave links there, which would lead out of the chroot.
+	index := filepath.Join(stage, "packages.tsv")
+	if !regular(index) {
+		return nil, errors.New("the build left no list of packages")
+	}
+	text, err := os.ReadFile(index)
 	if err != nil {
-		return nil, fmt.Errorf("the build left no list of packages: %w", err)
+		return nil, fmt.Errorf("read the build's list of packages: %w", err)
 	}
 	var list []Package
 	for line := range strings.Lines(string(text)) {
@@ -290,6 +295,9 @@ func collect(stage, out string) ([]Package, error) {
 			return nil, fmt.Errorf("the build's list of packages has the line %q", clip(line, 200))
 		}
 		p := Package{Name: f[0], Version: f[1], Arch: f[2], Path: filepath.Join(stage, f[3])}
+		if !regular(p.Path) {
+			return nil, fmt.Errorf("the build's package %s is not a plain file", f[3])
+		}
 		if p.SHA256, p.Size, err = hashFile(p.Path); err != nil {
 			return nil, fmt.Errorf("read a built package: %w", err)
 		}

@@ -116,13 +116,14 @@ func oneLine(line string) (Source, bool) {
 }
 
 // cleanURI accepts what can be reached from inside a chroot: http and https.
-// Whatever would not survive on one line of a sources file is refused.
+// Whatever would not survive on one line of a sources file is refused, and so
+// is a password, which would show in the list of processes and in logs.
 func cleanURI(s string) (string, bool) {
 	if len(s) > 2048 || strings.ContainsAny(s, " \t\r\n[]#\"'\\<>`$;") {
 		return "", false
 	}
 	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", false
 	}
 	return strings.TrimRight(u.String(), "/"), true

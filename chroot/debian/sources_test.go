@@ -80,7 +80,7 @@ func TestHostMirror(t *testing.T) {
 }
 
 func TestNewMirrorRefuses(t *testing.T) {
-	for _, uri := range []string{"", "m.example/debian", "ftp://m.example/debian", "http://m.example/debian\ndeb http://evil/ x main", "http://m/$(id)", "http://m/debian?x=1"} {
+	for _, uri := range []string{"", "m.example/debian", "ftp://m.example/debian", "http://m.example/debian\ndeb http://evil/ x main", "http://m/$(id)", "http://m/debian?x=1", "http://me:pw@m/debian"} {
 		if m, err := NewMirror(uri); err == nil {
 			t.Errorf("NewMirror(%q) = %+v, want an error", uri, m)
 		}

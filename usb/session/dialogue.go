@@ -158,7 +158,7 @@ func (r *redactor) write(p []byte) {
 // flush passes on what was held back, hidden: it is the beginning of the secret.
 func (r *redactor) flush() {
 	if len(r.held) > 0 && r.show != nil {
-		r.emit(r.held)
+		r.emit([]byte(hidden))
 	}
 	clear(r.held)
 	r.held = nil

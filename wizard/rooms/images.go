@@ -43,7 +43,10 @@ func (w *Workshop) Image(ctx context.Context, job wizard.ImageJob) (boot, root w
 		return boot, root, translate("make the toolbox", err)
 	}
 	tools := w.engine.Chroot("image", toolbox...)
-	dir, err := os.MkdirTemp(filepath.Dir(job.Root), ".making-")
+	if err := sweep(filepath.Dir(job.Root)); err != nil {
+		return boot, root, translate("make the images", err)
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(job.Root), making)
 	if err != nil {
 		return boot, root, translate("make the images", err)
 	}
@@ -54,6 +57,9 @@ func (w *Workshop) Image(ctx context.Context, job wizard.ImageJob) (boot, root w
 	raw := filepath.Join(dir, "root.img")
 	say(job, "making the root image")
 	if _, err := image.Ext4(ctx, tools, system.Layers, raw, image.Ext4Options{Label: rootLabel}); err != nil {
+		return boot, root, translate("make the root image", err)
+	}
+	if err := os.Chmod(raw, 0o600); err != nil { // the phone's host key is in it
 		return boot, root, translate("make the root image", err)
 	}
 	if job.Passphrase != nil {
@@ -78,6 +84,21 @@ func (w *Workshop) Image(ctx context.Context, job wizard.ImageJob) (boot, root w
 		p.from.Path = p.to
 	}
 	return boot, root, nil
+}
+
+// making begins the names of folders in which images grow.
+const making = ".making-"
+
+// sweep removes what a killed run left: a root image that may not be encrypted
+// yet. The voyage holds the port's lock, so nobody works in it.
+func sweep(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), making) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 func say(job wizard.ImageJob, format string, args ...any) {
