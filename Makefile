@@ -8,6 +8,10 @@ BIN     := .build/portolan
 RUN     := .practice
 GOFILES := $(shell find cmd tui wizard usb flashers templates chroot -type f -not -name '*_test.go' -not -path '*/testdata/*')
 
+# The commit, where git tells it. (Go's own stamp fails the build when the
+# checkout belongs to another user.)
+COMMIT := $(shell git describe --always --dirty 2>/dev/null)
+
 export CGO_ENABLED ?= 0
 # Debian keeps cryptsetup and mke2fs where users do not look.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -29,7 +33,7 @@ build: $(BIN)
 
 $(BIN): go.mod go.sum $(GOFILES)
 	@mkdir -p $(@D)
-	$(GO) build -trimpath -o $@ ./cmd/portolan
+	$(GO) build -buildvcs=false -trimpath -ldflags '-X main.commit=$(COMMIT)' -o $@ ./cmd/portolan
 
 # The answers of the rehearsal, and a passphrase of your own machine's making:
 # there is no default one.

@@ -2,20 +2,17 @@ package main
 
 import "runtime/debug"
 
-// version is the module's version, with the commit for builds from a checkout.
+// commit is set by the Makefile (-ldflags -X); `go install` sets the module's
+// version instead.
+var commit string
+
+// version tells which Portolan this is.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+	if commit != "" {
+		return commit
 	}
-	v := info.Main.Version
-	if v == "" || v == "(devel)" {
-		v = "development"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			v += " " + s.Value[:12]
-		}
-	}
-	return v
+	return "development"
 }
