@@ -17,6 +17,23 @@ func (v *Voyage) serial() string {
 	return v.device.Serial
 }
 
+// is tells whether a person who names id means d.
+func is(d usb.Device, id string) bool { return d.ID == id || (d.Serial != "" && d.Serial == id) }
+
+// obeyChoice lets go of the phone of an earlier run where a person has chosen
+// another one since.
+func (v *Voyage) obeyChoice() {
+	v.mu.Lock()
+	other := v.selected != "" && v.device.ID != "" && !is(v.device, v.selected)
+	if other {
+		v.device = usb.Device{}
+	}
+	v.mu.Unlock()
+	if other {
+		v.closeSessions("another phone was chosen")
+	}
+}
+
 func (v *Voyage) selectDevice(id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -78,7 +95,7 @@ func (v *Voyage) findPhone(ctx context.Context, step StepID) (usb.Device, error)
 		v.mu.Lock()
 		chosen := v.choice
 		v.mu.Unlock()
-		candidates, others := v.candidates()
+		candidates, others := v.candidates(step)
 		switch {
 		case len(candidates) == 1:
 			return v.take(candidates[0]), nil
@@ -112,16 +129,20 @@ func (v *Voyage) findPhone(ctx context.Context, step StepID) (usb.Device, error)
 }
 
 // candidates divides what is plugged in into phones that may be meant and those
-// that may not, or cannot be opened.
-func (v *Voyage) candidates() (may, others []usb.Device) {
+// that may not, or cannot be opened. No other phone than the one that the
+// voyage had is overwritten, unless a person chooses it.
+func (v *Voyage) candidates(step StepID) (may, others []usb.Device) {
 	v.mu.Lock()
-	want := v.selected
+	want, chosen, had := v.selected, v.selected, v.device
 	v.mu.Unlock()
 	if want == "" {
 		want = v.cfg.Device
 	}
 	for _, d := range v.cfg.Watcher.Devices() {
-		meant := want == "" || d.ID == want || d.Serial == want
+		meant := want == "" || is(d, want)
+		if step == StepFlash && had.Serial != "" && (d.Serial != had.Serial || d.Source != had.Source) && (chosen == "" || !is(d, chosen)) {
+			meant = false
+		}
 		if v.cfg.Practice && !d.Practice {
 			meant = false
 		}
@@ -177,7 +198,7 @@ func (v *Voyage) waitForPhone(step StepID, others []usb.Device) Waiting {
 		case v.cfg.Practice && !d.Practice:
 			w.Hints = append(w.Hints, "this is a rehearsal: real phones are left alone")
 		default:
-			w.Hints = append(w.Hints, "this phone is not the one that was chosen; choose it, or leave --device out")
+			w.Hints = append(w.Hints, "this phone is not the one that was chosen, or that this began with; choose it if it is meant")
 		}
 		if d.Hint != "" {
 			w.Hints = append(w.Hints, d.Hint)

@@ -62,6 +62,7 @@ func (v *Voyage) Run(ctx context.Context, in RunSteps) error {
 	if err != nil {
 		return hostTrouble("keep a log", err)
 	}
+	v.obeyChoice()
 	if err := v.port.Reload(); err != nil {
 		return err
 	}
