@@ -149,6 +149,10 @@ func (m *Model) refresh() tea.Cmd {
 	if m.cfg.Preview == nil || m.form == nil || !m.portForm {
 		return nil
 	}
+	if m.form.Problems() > 0 { // the form names them; the last preview stays
+		m.prev.Err = nil
+		return nil
+	}
 	if m.prev.Busy {
 		m.stale = true
 		return nil

@@ -95,7 +95,7 @@ func (m *Model) globalKey(k tea.KeyPressMsg) tea.Cmd {
 	}
 	switch {
 	case on(m.keys.Help):
-		m.palette = palette.New("Keys in "+m.room.String(), m.keys.Groups(m.areas()...), m.keys)
+		m.palette = palette.New("Keys in "+m.room.String(), m.offered(), m.keys)
 	case on(m.keys.Quit):
 		if m.room == Home {
 			return m.quit()
@@ -126,6 +126,8 @@ func (m *Model) globalKey(k tea.KeyPressMsg) tea.Cmd {
 		return m.run(wizard.RunSteps{From: wizard.StepBuild, To: wizard.StepAttach, Force: true})
 	case on(m.keys.Again):
 		return m.run(m.last)
+	case on(m.keys.Compile):
+		return m.compile()
 	case on(m.keys.Practice):
 		m.send(wizard.PluginPractice{})
 		m.say("the practice phone is being plugged in", false)
@@ -199,7 +201,7 @@ func (m *Model) secretKey(k tea.KeyPressMsg) tea.Cmd {
 	}
 	if s, done := m.secret.Key(k); done {
 		m.send(wizard.Answer{ID: m.secretAsk, Secret: s})
-		m.st = m.st.Answered(m.secretAsk)
+		m.st, m.secretAt = m.st.Answered(m.secretAsk), m.now
 		m.secret, m.secretOpen = nil, false
 	}
 	return nil

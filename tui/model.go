@@ -76,6 +76,7 @@ type Model struct {
 	secret     *secret.Prompt
 	secretAsk  string
 	secretOpen bool
+	secretAt   time.Time // when the last passphrase was taken
 	palette    *palette.Palette
 	quitting   bool      // the question whether to quit is open
 	armed      time.Time // until when a second ctrl+c quits

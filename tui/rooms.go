@@ -170,6 +170,9 @@ func (m *Model) consoleKey(k tea.KeyPressMsg) tea.Cmd {
 	if key.Matches(k, m.keys.LeaveConsole) {
 		return m.enter(Home)
 	}
+	if m.now.Before(m.deafUntil) { // typed for what was there before: not for the phone
+		return nil
+	}
 	if b := m.con.Key(k); len(b) > 0 {
 		m.send(wizard.SessionInput{Session: m.con.Session, Bytes: b})
 	}

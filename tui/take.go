@@ -3,6 +3,7 @@ package tui
 import (
 	tea "charm.land/bubbletea/v2"
 
+	"portolan/tui/draw"
 	"portolan/tui/form"
 	"portolan/tui/secret"
 	"portolan/tui/state"
@@ -19,8 +20,13 @@ func (m *Model) take(b batch) tea.Cmd {
 		switch e := e.(type) {
 		case wizard.LogLine:
 			m.log.Add(e)
+			if e.Step == "" && e.Kind == wizard.LineError { // of no step: no room shows it
+				m.say(draw.Clean(e.Text), true)
+			}
 		case wizard.StepStarted:
 			m.log.Forget()
+			m.log.Known, m.log.Path = "", m.cfg.LogPath
+			m.cursorTo(e.Step)
 			m.log.Add(wizard.LogLine{Step: e.Step, Kind: wizard.LineNote, Text: "── " + string(e.Step) + " ──"})
 			moved = true
 		case wizard.StepSkipped:
@@ -33,7 +39,9 @@ func (m *Model) take(b batch) tea.Cmd {
 			if e.Log != "" {
 				m.log.Path = e.Log
 			}
-			m.log.Add(wizard.LogLine{Step: e.Step, Kind: wizard.LineError, Text: string(e.Step) + " failed: " + e.Text})
+			m.log.Known = draw.Clean(e.Text)
+			m.log.Add(wizard.LogLine{Step: e.Step, Kind: wizard.LineNote, Text: "── " + string(e.Step) + " " + m.st.Step(e.Step).Status.Word() + " ──"})
+			m.notice = "" // of what was done before; what comes next is to be read now
 			m.dropAsks(e.Step)
 			moved = true
 		case wizard.Ask:
@@ -102,7 +110,9 @@ func (m *Model) ask(a wizard.Ask) {
 		}
 		m.secret = secret.New(title, why, a.Error, len(a.Questions) > 1, m.keys)
 		m.secretAsk, m.secretOpen = a.ID, true
-		m.deafUntil = m.now.Add(deaf)
+		if m.now.Sub(m.secretAt) > twice { // "once more" is expected: nobody types for anything else
+			m.deafUntil = m.now.Add(deaf)
+		}
 	case a.Step == wizard.StepFlash:
 		m.confirm = form.New(a.Title, a.Questions, nil, m.keys, true)
 		m.confirm.Error, m.confirm.Button = a.Error, "Flash"
@@ -114,6 +124,18 @@ func (m *Model) ask(a wizard.Ask) {
 		}
 		m.form.Title, m.form.Error, m.form.Button = a.Title, a.Error, "Go on"
 		m.formAsk, m.portForm = a.ID, a.Step == wizard.StepDescribe
+	}
+}
+
+// cursorTo lets the cursor at home follow the voyage, unless somebody is there.
+func (m *Model) cursorTo(step wizard.StepID) {
+	if m.room == Home && m.focus == 0 && !m.follow {
+		return
+	}
+	for i, s := range m.st.Steps {
+		if s.ID == step {
+			m.stepAt = i
+		}
 	}
 }
 

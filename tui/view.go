@@ -12,11 +12,13 @@ import (
 	"portolan/tui/draw"
 	"portolan/tui/flash"
 	"portolan/tui/home"
+	"portolan/tui/keymap"
 	"portolan/tui/layout"
 	"portolan/tui/report"
 	"portolan/tui/state"
 	"portolan/tui/touch"
 	"portolan/tui/work"
+	"portolan/wizard"
 )
 
 // View draws the screen.
@@ -83,7 +85,7 @@ func (m *Model) header(w int) string {
 	}
 	right := t.Dim.Render("no phone ")
 	if d, ok := m.st.Phone(); ok {
-		right = home.Badge(t, d) + " "
+		right = home.Badge(t, d, w-ansi.StringWidth(left)-2) + " "
 	} else if n := len(m.st.Devices); n > 1 {
 		right = t.Warn.Render(draw.Count(int64(n))+" phones") + " "
 	}
@@ -172,6 +174,10 @@ func (m *Model) panes(sc layout.Screen) (first, second []string) {
 		} else {
 			ca = []string{"", t.Dim.Render("The questions come with the describe step.")}
 		}
+		m.prev.Missing = nil
+		if m.form != nil && m.portForm {
+			m.prev.Missing = m.form.Missing()
+		}
 		fb.Title, fb.Note = m.prev.Title()
 		cb = m.prev.View(t, w2, h2)
 	case Work:
@@ -191,7 +197,11 @@ func (m *Model) panes(sc layout.Screen) (first, second []string) {
 		}
 		ca = m.con.View(t, w, h, !m.dialog())
 	case Touch:
-		ca = touch.View(t, m.st.Touch, m.aspect(), w, h)
+		if run, ok := m.st.Running(); ok && run.ID == wizard.StepTouch && m.st.Touch.Target == nil && m.st.Touch.Result == nil {
+			ca = work.Head(t, m.st, m.heard, m.now, w) // on its way to the first target
+		} else {
+			ca = touch.View(t, m.st.Touch, m.aspect(), w, h)
+		}
 	case Report:
 		lines := report.Lines(t, m.st.Report, w)
 		ca, m.scroll[int(Report)] = draw.Scroll(lines, m.scroll[int(Report)], h)
@@ -272,9 +282,12 @@ func (m *Model) status(w int) string {
 	case m.closed:
 		return draw.Fit(" "+t.Warn.Render("the voyage has ended; q quits"), w)
 	case m.room == Console && m.con.Open:
-		return draw.Fit(" "+t.Key.Render(m.keys.LeaveConsole.Help().Key)+" "+m.keys.LeaveConsole.Help().Desc, w)
+		return draw.Fit(" "+m.consoleWait(), w)
 	}
 	next := m.st.Next()
+	if m.canCompile() && m.room == Report {
+		return draw.Fit(" "+t.Key.Render(m.keys.Compile.Help().Key)+" compiles a kernel of your own and boots it on the same phone", w)
+	}
 	here := m.room == m.voyageRoom() && m.room != Home
 	switch {
 	case next.Action == state.Nothing:
@@ -302,7 +315,7 @@ func (m *Model) footer(w int) string {
 		return draw.Fit(line, w)
 	}
 	for _, b := range m.shortHelp() {
-		part := " " + m.theme.Key.Render(b.Help().Key) + " " + m.theme.Dim.Render(b.Help().Desc) + " "
+		part := " " + m.theme.Key.Render(b.Help().Key) + " " + m.theme.Dim.Render(keymap.Short(b)) + " "
 		if ansi.StringWidth(line)+ansi.StringWidth(part) > w {
 			break
 		}
@@ -324,20 +337,37 @@ func (m *Model) shortHelp() []key.Binding {
 		return []key.Binding{k.LeaveConsole}
 	case m.activeForm() != nil:
 		help.SetHelp("f1", "help")
+		if f := m.activeForm(); f == m.confirm {
+			return []key.Binding{help, k.Accept, k.Back, k.ScrollPreview}
+		}
 		return []key.Binding{help, k.Accept, k.NextField, k.AcceptAll, k.Back, k.NextFile}
 	}
+	cable := m.cable()
 	switch m.room {
 	case Home:
 		if m.focus == 1 {
-			return []key.Binding{help, k.ChoosePhone, k.Practice, k.NextPane, k.Quit}
+			return append([]key.Binding{help, k.Quit, k.ChoosePhone, k.NextPane}, cable...)
 		}
-		return []key.Binding{help, k.RunStep, k.Rebuild, k.Practice, k.Quit}
+		return append([]key.Binding{help, k.Quit, k.RunStep, k.Rebuild}, cable...)
 	case Work:
-		return []key.Binding{help, k.Search, k.FirstError, k.Wrap, k.Copy, k.Back}
+		return append([]key.Binding{help, k.Search, k.FirstError, k.Wrap, k.Copy, k.Back}, cable...)
 	}
-	yank := k.Copy
-	yank.SetHelp("y", "copy")
-	return []key.Binding{help, yank, k.Follow, k.Back}
+	out := []key.Binding{help}
+	if m.canCompile() {
+		out = append(out, k.Compile)
+	}
+	return append(append(out, k.Copy, k.Follow, k.Back), cable...)
+}
+
+// cable is the key that does something to the practice phone's cable now.
+func (m *Model) cable() []key.Binding {
+	if _, plugged := m.practicePhone(); plugged {
+		return []key.Binding{m.keys.Unplug}
+	}
+	if len(m.st.Devices) == 0 {
+		return []key.Binding{m.keys.Practice}
+	}
+	return nil
 }
 
 // over is what lies over the room, or nothing.

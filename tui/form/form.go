@@ -188,6 +188,17 @@ func (f *Form) Problems() int {
 	return n
 }
 
+// Missing are the titles of the questions whose answers cannot be taken yet.
+func (f *Form) Missing() []string {
+	var out []string
+	for _, i := range f.visible() {
+		if f.problem(i) != "" {
+			out = append(out, draw.Clean(f.fields[i].q.Title))
+		}
+	}
+	return out
+}
+
 // Typing tells whether a text field has the focus, so that letters are text.
 func (f *Form) Typing() bool {
 	vis := f.visible()

@@ -49,7 +49,7 @@ func (f *Form) list(t theme.Theme, w, h int, withHelp bool) []string {
 	vis := f.visible()
 	for pos, i := range vis {
 		fd := &f.fields[i]
-		if fd.q.Section != section {
+		if fd.q.Section != section && len(f.fields) > 1 {
 			section = fd.q.Section
 			if len(lines) > 0 && lines[len(lines)-1] != "" {
 				lines = append(lines, "")
@@ -127,11 +127,15 @@ func (f *Form) row(t theme.Theme, i, w int, on bool) []string {
 	if w >= 60 {
 		labelWidth = max(12, min(f.longest(), w/2))
 	}
+	if len(f.fields) == 1 { // nothing stands below it to line up with
+		labelWidth = max(12, min(f.longest(), w-20))
+	}
 	source := provenance(*fd)
 	head := arrow + mark + " " + draw.Fit(label, labelWidth) + " "
 	room := max(6, w-ansi.StringWidth(head))
 	below := "" // on narrow screens the source of the answer at hand goes below it
-	if source != "" && room > ansi.StringWidth(source)+16 {
+	value := min(16, max(8, ansi.StringWidth(draw.Clean(fd.value))))
+	if source != "" && room >= ansi.StringWidth(source)+2+value {
 		room -= ansi.StringWidth(source) + 2
 	} else {
 		source, below = "", source
@@ -171,7 +175,11 @@ func (f *Form) Where() string {
 	if n < 2 || f.focus >= n {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d", f.focus+1, n)
+	where := fmt.Sprintf("%d of %d", f.focus+1, n)
+	if left := f.Problems(); left > 0 {
+		where += fmt.Sprintf(", %d to answer", left)
+	}
+	return where
 }
 
 func (f *Form) answer(t theme.Theme, fd *field, room int, on bool) string {
@@ -187,7 +195,7 @@ func (f *Form) answer(t theme.Theme, fd *field, room int, on bool) string {
 		if fd.q.Optional {
 			return draw.Fit(t.Dim.Render("— may be empty"), room)
 		}
-		return draw.Fit(t.Dim.Render("—"), room)
+		return draw.Fit(t.Warn.Render("— needed"), room)
 	}
 	if !text(fd.q.Kind) && on {
 		v = "‹ " + v + " ›"

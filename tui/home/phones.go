@@ -34,6 +34,9 @@ func Mode(m usb.Mode) string {
 	return string(m)
 }
 
+// practiceName is the least that the practice phone is called.
+const practiceName = "(practice)"
+
 // Name is a phone's name for people: the maker is not said twice, and the
 // practice phone is marked.
 func Name(d usb.Device) string {
@@ -51,13 +54,22 @@ func Name(d usb.Device) string {
 	return name
 }
 
+// ShortName is a phone's name without its maker; the practice phone stays marked.
+func ShortName(d usb.Device) string {
+	if strings.TrimSpace(d.Product) == "" {
+		return Name(d)
+	}
+	d.Manufacturer = ""
+	return Name(d)
+}
+
 // short are the modes in a word or two, for the header.
 var short = map[usb.Mode]string{
 	usb.ModeUnknown: "unknown mode", usb.ModeNetwork: "USB network", usb.ModeBootFailed: "bootloader error",
 }
 
-// Badge is one phone in a few words, for the header.
-func Badge(t theme.Theme, d usb.Device) string {
+// Badge is one phone in a few words, for the header: as many as fit into w cells.
+func Badge(t theme.Theme, d usb.Device, w int) string {
 	st := t.Good
 	if d.Permission != usb.PermissionOK && d.Permission != "" || d.Mode == usb.ModeBootFailed {
 		st = t.Bad
@@ -66,7 +78,13 @@ func Badge(t theme.Theme, d usb.Device) string {
 	if !ok {
 		mode = draw.Clean(string(d.Mode))
 	}
-	return t.Title.Render(Name(d)) + " " + st.Render(mode)
+	name := Name(d)
+	for _, shorter := range []string{ShortName(d), practiceName} {
+		if width(name)+1+width(mode) > w && (shorter != practiceName || d.Practice) {
+			name = shorter
+		}
+	}
+	return t.Title.Render(name) + " " + st.Render(mode)
 }
 
 // Phones lists what is on the cable in at most h lines. cursor is the selected phone, or -1.

@@ -125,7 +125,12 @@ func Steps(t theme.Theme, s state.State, now time.Time, cursor, w, h int) []stri
 		if !roomy || w >= 70 {
 			lines = append(lines, draw.Spread(draw.Fit(left+" "+text, max(0, w-9)), draw.Fit("", max(0, 8-len(c)))+t.Dim.Render(c), w))
 		} else {
-			lines = append(lines, draw.Spread(left, t.Dim.Render(c), w), "     "+text)
+			lines = append(lines, draw.Spread(left, t.Dim.Render(c), w))
+			if i == cursor && step.Status == state.Done && h >= 2*len(s.Steps)+maxDetail {
+				lines = append(lines, detailLines(t, step, now, w)...)
+			} else {
+				lines = append(lines, "     "+text)
+			}
 		}
 		if i == cursor {
 			to = len(lines) - 1
@@ -143,18 +148,37 @@ func Steps(t theme.Theme, s state.State, now time.Time, cursor, w, h int) []stri
 	return draw.Block(view, w, h)
 }
 
+// maxDetail bounds the lines about the step under the cursor.
+const maxDetail = 4
+
+// detailLines is all that a finished step said.
+func detailLines(t theme.Theme, step state.Step, now time.Time, w int) []string {
+	var out []string
+	for i, l := range draw.Wrap(doneText(step, now), max(1, w-6)) {
+		if i == maxDetail {
+			break
+		}
+		out = append(out, "     "+t.Dim.Render(l))
+	}
+	return out
+}
+
+func doneText(step state.Step, now time.Time) string {
+	text := step.Summary
+	if text == "" {
+		text = "done"
+	}
+	if !step.Done.IsZero() && now.Sub(step.Done) > time.Minute {
+		text += ", " + draw.Ago(now.Sub(step.Done))
+	}
+	return draw.Clean(text)
+}
+
 // detail is what there is to say about a step.
 func detail(t theme.Theme, s state.State, step state.Step, now time.Time) string {
 	switch step.Status {
 	case state.Done:
-		text := step.Summary
-		if text == "" {
-			text = "done"
-		}
-		if !step.Done.IsZero() && now.Sub(step.Done) > time.Minute {
-			text += ", " + draw.Ago(now.Sub(step.Done))
-		}
-		return t.Dim.Render(draw.Clean(text))
+		return t.Dim.Render(doneText(step, now))
 	case state.Running:
 		if s.Waiting != nil && s.Waiting.Step == step.ID {
 			return t.Warn.Render("waits for " + draw.Clean(s.Waiting.For))
@@ -164,6 +188,9 @@ func detail(t theme.Theme, s state.State, step state.Step, now time.Time) string
 		}
 		if m, ok := s.Measure(step.ID); ok {
 			return t.Accent.Render(Measure(m))
+		}
+		if step.Doing != "" {
+			return t.Accent.Render(draw.Clean(step.Doing))
 		}
 		return t.Accent.Render("running")
 	case state.Failed:

@@ -3,7 +3,11 @@
 // all made from it, so none of them can say anything else.
 package keymap
 
-import "charm.land/bubbles/v2/key"
+import (
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+)
 
 // KeyMap has every binding of the UI. The fields are grouped by where they are valid.
 type KeyMap struct {
@@ -12,7 +16,7 @@ type KeyMap struct {
 	// rooms
 	Home, Port, Work, Flash, Console, Touch, Report, Follow key.Binding
 	// the voyage
-	Continue, RunStep, ChoosePhone, Build, WriteFlash, Rebuild, Again, Practice, Unplug key.Binding
+	Continue, RunStep, ChoosePhone, Build, WriteFlash, Rebuild, Again, Compile, Practice, Unplug key.Binding
 	// moving in lists and logs
 	Up, Down, Left, Right, PageUp, PageDown, Top, Bottom key.Binding
 	// logs and text
@@ -35,7 +39,7 @@ func bind(help, desc string, keys ...string) key.Binding {
 func Default() KeyMap {
 	return KeyMap{
 		Help:     bind("?", "help and palette for this screen", "?", "f1"),
-		Quit:     bind("q", "quit (one level up outside home)", "q"),
+		Quit:     bind("q", "quit; one level up outside home", "q"),
 		Cancel:   bind("ctrl+c", "cancel the running job; twice quits", "ctrl+c"),
 		Back:     bind("esc", "one level up; nothing typed is lost", "esc"),
 		NextPane: bind("tab", "next pane", "tab"),
@@ -55,12 +59,13 @@ func Default() KeyMap {
 		Follow:  bind("v", "go where the voyage is", "v"),
 
 		Continue:    bind("enter", "do what comes next", "enter"),
-		RunStep:     bind("space", "run this step alone", "space"),
+		RunStep:     bind("space", "run this step; alone and in any case", "space"),
 		ChoosePhone: bind("space", "work with this phone", "space"),
 		Build:       bind("b", "build the packages", "b"),
 		WriteFlash:  bind("f", "image and flash", "f"),
 		Rebuild:     bind("r", "rebuild, flash and attach", "r"),
 		Again:       bind(".", "run the last thing again", "."),
+		Compile:     bind("c", "compile a kernel; and boot it on the same phone", "c"),
 		Practice:    bind("p", "plug in the practice phone", "p"),
 		Unplug:      bind("u", "pull the practice phone's cable", "u"),
 
@@ -76,15 +81,15 @@ func Default() KeyMap {
 		Search:     bind("/", "search", "/"),
 		NextMatch:  bind("n", "next match, or next error", "n"),
 		PrevMatch:  bind("N", "previous match, or previous error", "N"),
-		FirstError: bind("!", "to the first error", "!"),
+		FirstError: bind("!", "first error", "!"),
 		Wrap:       bind("w", "wrap long lines", "w"),
-		Copy:       bind("y", "copy this line, the error, or what is shown", "y"),
+		Copy:       bind("y", "copy; the line, the error, or what is shown", "y"),
 
 		NextField:     bind("tab", "next question", "tab", "down"),
 		PrevField:     bind("shift+tab", "previous question", "shift+tab", "up"),
 		Accept:        bind("enter", "take this answer", "enter"),
 		Choose:        bind("←/→", "choose", "left", "right"),
-		AcceptAll:     bind("ctrl+o", "take all answers and go on", "ctrl+o"),
+		AcceptAll:     bind("ctrl+o", "go on; takes all answers", "ctrl+o"),
 		Suggestion:    bind("ctrl+r", "back to the suggestion", "ctrl+r"),
 		NextFile:      bind("ctrl+n", "preview the next file", "ctrl+n"),
 		PrevFile:      bind("ctrl+p", "preview the previous file", "ctrl+p"),
@@ -93,11 +98,18 @@ func Default() KeyMap {
 		TakeSecret:  bind("enter", "take the passphrase", "enter"),
 		ClearSecret: bind("ctrl+u", "clear what was typed", "ctrl+u"),
 
-		LeaveConsole: bind("ctrl+]", "leave the console; the session stays", "ctrl+]"),
+		LeaveConsole: bind("ctrl+]", "leave the console; the session stays open", "ctrl+]"),
 
 		QuitNow: bind("y", "cancel the job and quit", "y"),
 		Stay:    bind("n", "stay", "n", "esc"),
 	}
+}
+
+// Short is a binding's description where there is little room: the footer. It
+// is what stands before the semicolon of the whole one.
+func Short(b key.Binding) string {
+	text, _, _ := strings.Cut(b.Help().Desc, ";")
+	return text
 }
 
 // Group is a set of bindings under one heading.
@@ -134,7 +146,7 @@ func (k KeyMap) Group(a Area) Group {
 	case Rooms:
 		g.Bindings = []key.Binding{k.Home, k.Port, k.Work, k.Flash, k.Console, k.Touch, k.Report, k.Follow}
 	case Voyage:
-		g.Bindings = []key.Binding{k.Continue, k.RunStep, k.ChoosePhone, k.Build, k.WriteFlash, k.Rebuild, k.Again, k.Practice, k.Unplug}
+		g.Bindings = []key.Binding{k.Continue, k.RunStep, k.ChoosePhone, k.Build, k.WriteFlash, k.Rebuild, k.Again, k.Compile, k.Practice, k.Unplug}
 	case Moving:
 		g.Bindings = []key.Binding{k.Up, k.Down, k.Left, k.Right, k.PageUp, k.PageDown, k.Top, k.Bottom}
 	case Text:

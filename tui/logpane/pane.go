@@ -28,6 +28,8 @@ type Pane struct {
 
 	// Path is the file with the whole log; shown in the frame.
 	Path string
+	// Known is an error that is shown elsewhere: it is not pinned as well.
+	Known string
 
 	width, height int // of the last View, for moving by pages
 }

@@ -61,7 +61,7 @@ func (p *Pane) View(t theme.Theme, w, h int) []string {
 // pinned keeps the first error in sight, whatever the log shows below it.
 func (p *Pane) pinned(t theme.Theme, w, h int) []string {
 	text, ok := p.FirstError()
-	if !ok || h < 4 {
+	if !ok || h < 4 || text == p.Known {
 		return nil
 	}
 	head := "first error: "

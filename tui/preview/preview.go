@@ -16,6 +16,8 @@ type Pane struct {
 	Err   error // why there is no preview for the answers as they stand
 	Busy  bool
 
+	Missing []string // questions without an answer that will do
+
 	path string // of the file shown, so that it stays when the list changes
 	top  int
 }
@@ -67,10 +69,25 @@ func short(path string) string {
 	return path
 }
 
+// maxMissing bounds how many questions are named; the form counts them all.
+const maxMissing = 10
+
 // View renders the file.
 func (p *Pane) View(t theme.Theme, w, h int) []string {
 	var lines []string
-	if p.Err != nil {
+	if len(p.Missing) > 0 {
+		for _, l := range draw.Wrap("What will be generated shows here once there are answers to", w) {
+			lines = append(lines, t.Dim.Render(l))
+		}
+		for i, title := range p.Missing {
+			if i == maxMissing && len(p.Missing) > maxMissing+1 {
+				lines = append(lines, t.Dim.Render(fmt.Sprintf("  and %d more", len(p.Missing)-i)))
+				break
+			}
+			lines = append(lines, "· "+title)
+		}
+		lines = append(lines, "")
+	} else if p.Err != nil {
 		lines = append(lines, t.Warn.Render("Not yet, because"))
 		for _, part := range strings.Split(p.Err.Error(), "\n") {
 			for i, l := range draw.Wrap(draw.Clean(part), max(1, w-2)) {
@@ -80,7 +97,7 @@ func (p *Pane) View(t theme.Theme, w, h int) []string {
 		lines = append(lines, "")
 	}
 	if len(p.Files) == 0 {
-		if p.Err == nil {
+		if p.Err == nil && len(p.Missing) == 0 {
 			lines = append(lines, "", t.Dim.Render("What will be generated from your answers shows here."))
 		}
 		return draw.Block(lines, w, h)

@@ -27,6 +27,11 @@ type Next struct {
 	Text   string
 }
 
+// needsPhone are the steps that do nothing without a phone on the cable.
+var needsPhone = map[wizard.StepID]bool{
+	wizard.StepDetect: true, wizard.StepFlash: true, wizard.StepAttach: true, wizard.StepTouch: true,
+}
+
 // Next tells what a person can do now.
 func (s State) Next() Next {
 	if s.Ask != nil {
@@ -45,6 +50,9 @@ func (s State) Next() Next {
 	if f, ok := s.Failed(); ok {
 		if f.Status == Cancelled {
 			return Next{StartAll, fmt.Sprintf("continues at %s, which was stopped", f.ID)}
+		}
+		if _, ok := s.Phone(); !ok && needsPhone[f.ID] {
+			return Next{StartAll, fmt.Sprintf("tries %s again, and waits for the phone", f.ID)}
 		}
 		return Next{StartAll, fmt.Sprintf("tries %s again", f.ID)}
 	}

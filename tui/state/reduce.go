@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"portolan/usb"
@@ -38,10 +39,13 @@ func Reduce(s State, e wizard.Event, at time.Time) State {
 			if step.Error == "" && e.Err != nil {
 				step.Error = e.Err.Error()
 			}
+			step.Trouble = trouble(e.Err, step.Error)
 			if errors.Is(e.Err, context.Canceled) {
 				step.Status = Cancelled
 			}
 		})
+	case wizard.LogLine:
+		s = s.doing(e)
 	case wizard.Progress:
 		s.Measures = measure(s.Measures, e, at)
 		if s.Waiting != nil && s.Waiting.Step == e.Step {
@@ -116,7 +120,7 @@ func (s State) begin(e wizard.StepStarted, at time.Time) State {
 	}
 	s.Steps = slices.Clone(s.Steps)
 	s.Steps[i].Status, s.Steps[i].Started = Running, e.At
-	s.Steps[i].Error, s.Steps[i].Log = "", ""
+	s.Steps[i].Error, s.Steps[i].Trouble, s.Steps[i].Log, s.Steps[i].Doing = "", Trouble{}, "", ""
 	s.Measures = slices.DeleteFunc(slices.Clone(s.Measures), func(m Measure) bool { return m.Step == e.Step })
 	s.Waiting = nil
 	switch e.Step {
@@ -128,6 +132,35 @@ func (s State) begin(e wizard.StepStarted, at time.Time) State {
 		s.Touch = Touch{}
 	}
 	return s
+}
+
+// doing keeps the note in which the running step says what it does. How a
+// command ended is a note too, but says nothing of what comes.
+func (s State) doing(l wizard.LogLine) State {
+	i := s.index(l.Step)
+	if l.Kind != wizard.LineNote || i < 0 || s.Steps[i].Status != Running || strings.Contains(l.Text, ": exit status ") {
+		return s
+	}
+	s.Steps = slices.Clone(s.Steps)
+	s.Steps[i].Doing = l.Text
+	return s
+}
+
+// trouble takes an error apart where its type says what is what.
+func trouble(err error, text string) Trouble {
+	var phone *wizard.PhoneError
+	var host *wizard.HostError
+	switch {
+	case errors.As(err, &phone) && phone.Error() == text && phone.Err != nil:
+		return Trouble{Tried: phone.Tried, Happened: phone.Err.Error(), Next: phone.Next}
+	case errors.As(err, &host) && host.Error() == text:
+		t := Trouble{Tried: host.Tried, Happened: "this computer lacks " + host.Lacks, Next: host.Fix}
+		if host.Err != nil {
+			t.Happened += ": " + host.Err.Error()
+		}
+		return t
+	}
+	return Trouble{Happened: text}
 }
 
 func (s State) end(id wizard.StepID, change func(*Step)) State {

@@ -41,8 +41,14 @@ type Step struct {
 	Done    time.Time     // when it was last finished; zero if unknown
 	Summary string        // of the last finished run, or why it was skipped
 	Error   string        // of the last failed run
+	Trouble Trouble       // the same in parts
+	Doing   string        // what it last said it does, while it runs
 	Log     string        // file with the whole log of a failed run
 }
+
+// Trouble is an error in the parts that a person looks for. Only Happened is
+// always there.
+type Trouble struct{ Tried, Happened, Next string }
 
 // Measure is a progress as last heard, with what it takes to tell a speed.
 type Measure struct {
@@ -111,7 +117,7 @@ func New(journal []wizard.Entry) State {
 		case "finished":
 			*step = Step{ID: e.Step, Status: Done, Took: e.Took, Done: e.At, Summary: e.Summary}
 		case "failed":
-			*step = Step{ID: e.Step, Status: Failed, Took: e.Took, Error: e.Error}
+			*step = Step{ID: e.Step, Status: Failed, Took: e.Took, Error: e.Error, Trouble: Trouble{Happened: e.Error}}
 		case "started": // without an end: the run was killed
 			step.Status = Cancelled
 		}

@@ -19,8 +19,8 @@ const quiet = 10 * time.Second
 // View renders the progress of the step at hand above the log.
 func View(t theme.Theme, s state.State, log *logpane.Pane, heard, now time.Time, w, h int) []string {
 	head := Head(t, s, heard, now, w)
-	if len(head) > h/2 {
-		head = head[:h/2]
+	if most := max(h/2, h-6); len(head) > most { // the reason matters more than the lines before it
+		head = head[:most]
 	}
 	return draw.Block(append(head, log.View(t, w, h-len(head))...), w, h)
 }
@@ -30,14 +30,7 @@ func Head(t theme.Theme, s state.State, heard, now time.Time, w int) []string {
 	step, running := s.Running()
 	if !running {
 		if f, ok := s.Failed(); ok {
-			out := []string{draw.Spread(home.Mark(t, f.Status)+" "+t.Title.Render(string(f.ID))+" "+f.Status.Word(), t.Dim.Render(draw.Duration(f.Took)), w)}
-			for i, l := range draw.Wrap(draw.Clean(strings.ReplaceAll(f.Error, "\n", " ")), w) {
-				if i == 3 || l == "" {
-					break
-				}
-				out = append(out, t.Bad.Render(l))
-			}
-			return append(out, "")
+			return failure(t, f, w)
 		}
 		return nil
 	}
@@ -52,6 +45,9 @@ func Head(t theme.Theme, s state.State, heard, now time.Time, w int) []string {
 	}
 	m, ok := s.Measure(step.ID)
 	if !ok {
+		if step.Doing != "" {
+			title += "  " + draw.Clean(step.Doing)
+		}
 		return []string{draw.Spread(title, t.Dim.Render(right), w), ""}
 	}
 	text := home.Measure(m)
@@ -63,5 +59,29 @@ func Head(t theme.Theme, s state.State, heard, now time.Time, w int) []string {
 		pct := draw.Percent(m.Done, m.Total)
 		out = append(out, draw.Bar(t, m.Done, m.Total, max(0, w-6))+draw.Fit("", 6-min(6, len(pct)))+pct)
 	}
+	return append(out, "")
+}
+
+// failure says what was tried, what happened and what to do next.
+func failure(t theme.Theme, f state.Step, w int) []string {
+	out := []string{draw.Spread(home.Mark(t, f.Status)+" "+t.Title.Render(string(f.ID))+" "+f.Status.Word(), t.Dim.Render(draw.Duration(f.Took)), w)}
+	if f.Status == state.Cancelled {
+		return append(out, "")
+	}
+	part := func(name, text string, st interface{ Render(...string) string }) {
+		if text == "" {
+			return
+		}
+		for i, l := range draw.Wrap(draw.Clean(strings.ReplaceAll(text, "\n", " ")), max(1, w-10)) {
+			if i > 0 {
+				name = ""
+			}
+			out = append(out, t.Dim.Render(draw.Fit(name, 9))+" "+st.Render(l))
+		}
+	}
+	part("tried", f.Trouble.Tried, t.Text)
+	part("happened", f.Trouble.Happened, t.Bad)
+	part("next", f.Trouble.Next, t.Accent)
+	part("log", f.Log, t.Dim)
 	return append(out, "")
 }

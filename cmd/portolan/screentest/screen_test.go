@@ -91,12 +91,12 @@ func TestTheWholeVoyage(t *testing.T) {
 	screen, ctx := start(t, 120, 40)
 	s := story{t, screen, ctx}
 	s.sees("starts the voyage with Portolan Dinghy").does(screen.Press(keys.Continue))
-	s.sees("About the phone", "from fastboot", `deviceinfo_codename="portolan-dinghy"`, keys.AcceptAll.Help().Desc)
+	s.sees("About the phone", "from fastboot", `deviceinfo_codename="portolan-dinghy"`, keymap.Short(keys.AcceptAll))
 	s.does(screen.Press(keys.NextField, keys.NextField)).does(screen.Type("2"))
 	s.sees(`deviceinfo_codename="portolan-dinghy2"`, "your answer")
-	s.does(screen.Press(keys.AcceptAll)).sees("CC      mm/", keys.TakeSecret.Help().Desc)
+	s.does(screen.Press(keys.AcceptAll)).sees("CC      mm/", keymap.Short(keys.TakeSecret))
 	s.does(screen.Type("geheim")).sees("••••••").does(screen.Press(keys.TakeSecret))
-	s.sees("Type the codename", "userdata", "31.0 MiB", keys.Accept.Help().Desc)
+	s.sees("Type the codename", "userdata", "31.0 MiB", keymap.Short(keys.Accept))
 	s.does(screen.Press(keys.Accept)).sees("an answer is needed") // never a bare enter
 	s.does(screen.Type("dinghy")).does(screen.Press(keys.Accept))
 	s.sees("Enter passphrase for /dev/vdb:").does(screen.Type("geheim")).sees("/dev/vdb: ••••••")
@@ -104,7 +104,7 @@ func TestTheWholeVoyage(t *testing.T) {
 		t.Fatal("the passphrase is on the screen")
 	}
 	s.does(screen.Type("\r")).sees("user@dinghy:~$").does(screen.Type("exit\r"))
-	s.sees("Land in sight", keys.Follow.Help().Desc)
+	s.sees("Land in sight", keymap.Short(keys.Follow))
 	s.does(screen.Press(keys.Touch)).sees("rotated 90°", "residual").does(screen.Press(keys.Report)).sees("Land in sight")
 	s.does(screen.Resize(60, 20)).sees("Land in sight").does(screen.Resize(39, 9)).sees("q quits")
 	s.does(screen.Press(keys.Quit))
@@ -138,7 +138,7 @@ func TestPaletteRunsAndCtrlCTwiceQuits(t *testing.T) {
 	keys := keymap.Default()
 	s.does(screen.Press(keys.Help)).sees("Keys in Home").does(screen.Type("/prac")).sees("/prac")
 	s.does(screen.WaitGone(ctx, "one level up"))
-	s.does(screen.Press(keys.Accept)).sees("the practice phone is being plugged in")
+	s.does(screen.Press(keys.Accept)).sees("cable is being pulled")
 	s.does(screen.Press(keys.Cancel)).sees("again quits").does(screen.Press(keys.Cancel))
 	if code, err := screen.WaitExit(ctx); code != 0 || err != nil {
 		t.Fatalf("exit %d, %v", code, err)
