@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 
+	"portolan/flashers"
 	"portolan/usb/session"
 )
 
@@ -35,4 +36,16 @@ func SSHConfig(dir, keys string) (session.SSHConfig, error) {
 		return session.SSHConfig{}, err
 	}
 	return session.SSHConfig{User: p.Get("user"), Key: pair.User, HostKey: pair.Host.Public}, nil
+}
+
+// FlashPort says which phones the images of the port in dir are for.
+func FlashPort(dir string) (flashers.Port, error) {
+	p, err := OpenPort(dir)
+	if err != nil {
+		return flashers.Port{}, err
+	}
+	if p.Get("codename") == "" {
+		return flashers.Port{}, &UsageError{File: p.Path(PortFile), Key: "codename", Text: "this port names no phone; run this in the folder of a port, or name it with --port"}
+	}
+	return p.flashPort(), nil
 }

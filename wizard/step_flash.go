@@ -199,11 +199,17 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 // flashPort says which phone the images are for. Which partitions are never
 // written is the flash method's own knowledge.
 func (v *Voyage) flashPort() flashers.Port {
-	products := strings.Fields(v.port.Get("fastboot_product"))
+	p := v.port.flashPort()
+	p.Practice = v.cfg.Practice
+	return p
+}
+
+func (p *Port) flashPort() flashers.Port {
+	products := strings.Fields(p.Get("fastboot_product"))
 	if len(products) == 0 {
-		products = []string{v.port.Get("codename")}
+		products = []string{p.Get("codename")}
 	}
-	return flashers.Port{Codename: v.port.Get("codename"), Products: products, Practice: v.cfg.Practice}
+	return flashers.Port{Codename: p.Get("codename"), Products: products}
 }
 
 // toBootloader brings the phone into its bootloader, by itself where it can.

@@ -18,13 +18,6 @@ import (
 	"portolan/wizard"
 )
 
-// Ports of a phone on its USB network.
-const (
-	portSSH        = 22
-	portUnlock     = 23
-	portDebugShell = 2323
-)
-
 // sessionCommands reach a phone that is up: its LUKS prompt, its debug shell,
 // SSH, its logs.
 func sessionCommands(o *options) []*cobra.Command {
@@ -40,7 +33,7 @@ func sessionCommands(o *options) []*cobra.Command {
 					return err
 				}
 			}
-			return withPort(cmd, o, device, portUnlock, func(ctx context.Context, at *session.Reached) error {
+			return withPort(cmd, o, device, session.PortTelnet, func(ctx context.Context, at *session.Reached) error {
 				return unlockPhone(ctx, at, a, cmd.OutOrStdout())
 			})
 		},
@@ -49,7 +42,7 @@ func sessionCommands(o *options) []*cobra.Command {
 	shell := &cobra.Command{
 		Use: "shell", Short: "Open the debug shell of the initramfs", Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withPort(cmd, o, device, portDebugShell, func(ctx context.Context, at *session.Reached) error {
+			return withPort(cmd, o, device, session.PortDebug, func(ctx context.Context, at *session.Reached) error {
 				cols, rows := terminalSize()
 				t := session.NewTelnet(at.Conn, cols, rows)
 				return talk(ctx, t, t.Resize)
@@ -93,9 +86,11 @@ func withPort(cmd *cobra.Command, o *options, device string, port int, use func(
 	defer func() { cancel(); <-ended }()
 
 	fmt.Fprintln(cmd.ErrOrStderr(), "waiting for a phone; ctrl+c gives up")
-	d, err := w.Wait(ctx, func(d usb.Device) bool {
-		return device == "" || d.ID == device || d.Serial == device
-	})
+	d, err := onlyPhone(ctx, w, device, func(usb.Device) bool { return true })
+	var several *wizard.UsageError
+	if errors.As(err, &several) {
+		return err
+	}
 	if err != nil {
 		return &wizard.PhoneError{Tried: "wait for a phone", Err: err}
 	}
@@ -165,7 +160,7 @@ func (o *options) withSSH(cmd *cobra.Command, device string, use func(context.Co
 	if err != nil {
 		return err
 	}
-	return withPort(cmd, o, device, portSSH, func(ctx context.Context, at *session.Reached) error {
+	return withPort(cmd, o, device, session.PortSSH, func(ctx context.Context, at *session.Reached) error {
 		s, err := session.DialSSH(ctx, at.Conn, cfg)
 		if err != nil {
 			return &wizard.PhoneError{Tried: "log in on " + at.Device.String(), Err: err}
