@@ -43,7 +43,7 @@ $(RUN)/answers.toml: docs/practice-answers.toml
 
 $(RUN)/passphrase:
 	@mkdir -p $(@D)
-	@umask 077; head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n' > $@
+	@umask 077; head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n' > $@.new && mv $@.new $@
 
 test: setup-test $(BIN)
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
