@@ -218,7 +218,7 @@ func (e *Engine) removeTrees(ctx context.Context, dirs []string) error {
 }
 
 // discard deletes a folder later and without the caller waiting. Close waits for
-// it, up to a second; Open sweeps what is left.
+// it, as long as it waits at all; Open sweeps what is left.
 func (e *Engine) discard(dir string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

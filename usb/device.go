@@ -113,7 +113,7 @@ type Practice interface {
 	// Tap touches the screen at x, y, each a fraction (0 to 1) of the width
 	// and height as a person sees the screen.
 	Tap(ctx context.Context, x, y float64) error
-	// PowerOff switches the phone off and on again into its bootloader, as
+	// Bootloader switches the phone off and on again into its bootloader, as
 	// holding the buttons does.
 	Bootloader(ctx context.Context) error
 }

@@ -116,8 +116,8 @@ type PortChanged struct {
 	Port Snapshot `json:"port"`
 }
 
-// Ask wants answers from a person. The step waits until Voyage.Answer is
-// called with the same ID, or its context ends.
+// Ask wants answers from a person. The step waits until an Answer intent with
+// the same ID comes, or its context ends.
 type Ask struct {
 	ID        string     `json:"id"`
 	Step      StepID     `json:"step"`
@@ -140,7 +140,7 @@ type Generated struct {
 // GeneratedFile is one file of the port's packages.
 type GeneratedFile struct {
 	Path   string `json:"path"`
-	State  string `json:"state"` // new, changed, unchanged, kept (hand-edited)
+	State  string `json:"state"` // new, changed, unchanged, kept (hand-edited), removed
 	Text   string `json:"-"`
 	Diff   string `json:"diff,omitempty"`
 	Reason string `json:"reason,omitempty"`

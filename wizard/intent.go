@@ -9,6 +9,7 @@ type Intent interface{ intent() }
 type RunSteps struct {
 	From, To StepID
 	Force    bool
+	Again    StepID // a step that runs even when its inputs are unchanged
 }
 
 // Cancel stops the running steps; they end within a second.

@@ -70,7 +70,7 @@ func (v *Voyage) Run(ctx context.Context, in RunSteps) error {
 		return err
 	}
 	for i, s := range steps {
-		if err := v.runStep(ctx, s, in.Force && i == 0); err != nil {
+		if err := v.runStep(ctx, s, (in.Force && i == 0) || s.ID() == in.Again); err != nil {
 			return err
 		}
 	}

@@ -146,7 +146,7 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 		return "", err
 	}
 	if made, _ := v.journal.Last(StepImage, v.serial()); made.Outputs[carriedKey] != "" {
-		return "", &UsageError{Text: "the images are older than the device package that the touch step brought to this phone; make them anew: `portolan voyage --from image --force`"}
+		return "", &UsageError{Text: "the images are older than the device package that the touch step brought to this phone; make them anew: `portolan voyage --from image`"}
 	}
 	d, err := v.phone(ctx, StepFlash)
 	if err != nil {

@@ -40,7 +40,7 @@ type HostError struct {
 }
 
 func (e *HostError) Error() string {
-	return fmt.Sprintf("the host has no %s; install the package %s (apt install %s), or let portolan doctor --fix do it", e.Lacks, e.Package, e.Package)
+	return fmt.Sprintf("the host has no %s; install the package %s (apt install %s); portolan doctor lists all that is needed", e.Lacks, e.Package, e.Package)
 }
 
 // tailLines is how many lines of output a failure shows.

@@ -52,8 +52,8 @@ where it was when it is run again.`,
 	return cmd
 }
 
-// stepCommands are the steps as commands of their own. Each runs what must
-// come before it where that is not done yet.
+// stepCommands are the steps as commands of their own. Some also run the steps
+// before them where those are not done yet; --force is about the last one.
 func stepCommands(o *options) []*cobra.Command {
 	type step struct {
 		use, short string
@@ -75,7 +75,11 @@ func stepCommands(o *options) []*cobra.Command {
 			Use: s.use, Short: s.short, Aliases: s.aliases, GroupID: "voyage",
 			Args: usageArgs(cobra.NoArgs),
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return runSteps(cmd, o, r, wizard.RunSteps{From: s.from, To: s.to, Force: r.force})
+				steps := wizard.RunSteps{From: s.from, To: s.to}
+				if r.force {
+					steps.Again = s.to
+				}
+				return runSteps(cmd, o, r, steps)
 			},
 		}
 		r.add(cmd)
