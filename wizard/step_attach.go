@@ -265,9 +265,11 @@ func (v *Voyage) unlock(ctx context.Context, step StepID, d usb.Device, reached 
 	pane := v.openSession(SessionTelnet, "passphrase of "+d.Product, keys.input, t.Resize, nil)
 	defer v.closeSession(pane, "the phone goes on booting")
 	for try := 1; ; try++ {
-		prompt, err := session.WaitPrompt(ctx, t, show)
+		wait, cancel := context.WithTimeout(ctx, v.cfg.AttachTimeout)
+		prompt, err := session.WaitPrompt(wait, t, show)
+		cancel()
 		if err != nil {
-			return phoneTrouble("wait for the phone's passphrase prompt", err)
+			return unlockTrouble(ctx, "wait for the phone's passphrase prompt", err)
 		}
 		secret, ours, err := v.unlockSecret(ctx, step, prompt, try, keys)
 		if err != nil {
@@ -276,12 +278,14 @@ func (v *Voyage) unlock(ctx context.Context, step StepID, d usb.Device, reached 
 		if v.cfg.Interactive {
 			v.emit(ctx, Waiting{Step: step, For: "the phone to try the passphrase", Sees: "it works out the key, which takes some seconds by design", Since: v.cfg.Now()})
 		}
-		outcome, err := session.Unlock(ctx, t, secret.Bytes(), show)
+		wait, cancel = context.WithTimeout(ctx, v.cfg.AttachTimeout)
+		outcome, err := session.Unlock(wait, t, secret.Bytes(), show)
+		cancel()
 		if !ours {
 			secret.Wipe()
 		}
 		if err != nil {
-			return phoneTrouble("unlock the phone", err)
+			return unlockTrouble(ctx, "unlock the phone", err)
 		}
 		if outcome.Result == session.Unlocked {
 			v.reportUnlocked(fmt.Sprintf("%s unlocked over telnet, try %d", outcome.Device, try))
@@ -301,6 +305,17 @@ func (v *Voyage) unlock(ctx context.Context, step StepID, d usb.Device, reached 
 			}
 		}
 	}
+}
+
+// unlockTrouble makes what the phone left open its own error, not ours.
+func unlockTrouble(ctx context.Context, tried string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, session.ErrNoPrompt) || errors.Is(err, session.ErrTimeout) || errors.Is(err, session.ErrClosed) {
+		return &PhoneError{Tried: tried, Err: err, Next: "look at the phone's screen, then run the attach step again"}
+	}
+	return phoneTrouble(tried, err)
 }
 
 // mute tells that nobody can be asked.
