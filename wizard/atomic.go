@@ -14,7 +14,7 @@ func writeAtomic(path string, data []byte, mode fs.FileMode) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if old, err := os.Stat(path); err == nil {
+	if old, err := os.Stat(path); err == nil && mode&0o077 != 0 { // a private file never gets an older one's wider mode
 		mode = old.Mode().Perm()
 	}
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")

@@ -8,10 +8,11 @@ type typing struct {
 	show func([]byte) // dots and backspaces for the pane
 	done chan *Secret // capacity 1
 
-	mu    sync.Mutex
-	buf   []byte
-	asked bool    // the phone's prompt is on the screen; what is typed ahead shows later
-	held  *Secret // what an empty line stands for; nil: nothing. Not ours to wipe
+	mu     sync.Mutex
+	buf    []byte
+	asked  bool    // the phone's prompt is on the screen; what is typed ahead shows later
+	escape int     // where in an escape sequence the input is
+	held   *Secret // what an empty line stands for; nil: nothing. Not ours to wipe
 }
 
 func newTyping(show func([]byte)) *typing {
@@ -51,12 +52,45 @@ const (
 	keyCtrlU     = 0x15
 )
 
+// Where in an escape sequence the input is.
+const (
+	noEscape       = iota
+	escapeBegun    // after ESC
+	escapeSequence // after ESC [, until its final letter
+	escapeString   // after ESC ] and the like, until BEL or the next ESC
+)
+
+// escapes tells whether c belongs to an escape sequence: an arrow key, the marks
+// around what was pasted, the answer of a terminal that the phone asked
+// something. None of it is part of a passphrase.
+func (t *typing) escapes(c byte) bool {
+	was := t.escape
+	switch {
+	case c == 0x1b:
+		t.escape = escapeBegun
+		return true
+	case was == noEscape:
+		return false
+	case c == '\r' || c == '\n':
+		t.escape = noEscape
+		return false
+	case was == escapeBegun && (c == '[' || c == 'O'):
+		t.escape = escapeSequence
+	case was == escapeBegun && (c == ']' || c == 'P'):
+		t.escape = escapeString
+	case was == escapeBegun, was == escapeSequence && c >= 0x40 && c < 0x7f, was == escapeString && c == 0x07:
+		t.escape = noEscape
+	}
+	return true
+}
+
 // input takes what was typed. Enter hands the passphrase on.
 func (t *typing) input(b []byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, c := range b {
 		switch {
+		case t.escapes(c):
 		case c == '\r' || c == '\n':
 			t.enter()
 		case c == keyBackspace || c == keyCtrlH:

@@ -55,6 +55,22 @@ func TestAnEmptyLineSendsNothing(t *testing.T) {
 	}
 }
 
+func TestEscapeSequencesAreNoPartOfAPassphrase(t *testing.T) {
+	for _, typed := range []string{
+		"ah\x1b[Aoy\r", "\x1b[200~ahoy\x1b[201~\r", "ah\x1b[24;80Roy\r", "\x1bOPahoy\r",
+		"ah\x1b]11;rgb:00/00/00\x07oy\r", "ah\x1bP>|term\x1b\\oy\r", "ahoy\x1b\r",
+	} {
+		keys := newTyping(func([]byte) {})
+		keys.ask(nil)
+		for i := range len(typed) { // it may come in pieces
+			feed(t, keys, []byte{typed[i]})
+		}
+		if s := <-keys.done; string(s.Bytes()) != "ahoy" {
+			t.Errorf("of %q %q is taken", typed, s.Bytes())
+		}
+	}
+}
+
 func feed(t *testing.T, keys *typing, b []byte) {
 	t.Helper()
 	if err := keys.input(b); err != nil {
