@@ -43,6 +43,7 @@ func (v *Voyage) facts(ctx context.Context) map[string]Value {
 
 	if v.practicePhone() {
 		add("modules_initfs", strings.Join(templates.PracticeModules(), " "), SourceDefault)
+		add("debug_shell", "true", SourceDefault) // nobody else holds its cable
 	}
 
 	path := v.port.Path("stock", "boot.img")

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"portolan/usb/session"
 )
@@ -43,12 +42,16 @@ func loadKeys(p *Port, dir string) (phoneKeys, error) {
 	return phoneKeys{User: user, Host: host}, nil
 }
 
+// loadHostKey reads the phone's host key. Its private half alone is the key: a
+// new one is made only where there is none, because phones have it already.
 func loadHostKey(path string) (session.HostKey, error) {
 	private, err := os.ReadFile(path)
-	public, err2 := os.ReadFile(path + ".pub")
-	err = errors.Join(err, err2)
 	if err == nil {
-		return session.HostKey{PEM: private, Public: strings.TrimSpace(string(public))}, nil
+		key, err := session.ParseHostKey(private)
+		if err != nil {
+			return session.HostKey{}, fmt.Errorf("read the phone's host key %s: %w", path, err)
+		}
+		return key, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return session.HostKey{}, fmt.Errorf("read the phone's host key: %w", err)
@@ -57,7 +60,6 @@ func loadHostKey(path string) (session.HostKey, error) {
 	if err != nil {
 		return session.HostKey{}, err
 	}
-	// The public half goes last: both or none count.
 	err = writeAtomic(path, key.PEM, 0o600)
 	if err == nil {
 		err = writeAtomic(path+".pub", []byte(key.Public+"\n"), 0o644)

@@ -13,7 +13,6 @@ import (
 // linux-source package and the kernel.org release that the APKBUILD builds.
 var kernelReleases = map[string]struct{ series, release string }{
 	"bookworm": {"6.1", "6.1.176"},
-	"trixie":   {"6.12", "6.12.57"},
 }
 
 // Model turns the values into what templates take. Values that are missing are
@@ -42,7 +41,7 @@ func (s Snapshot) Model() (templates.Model, error) {
 	}
 	kernel, ok := kernelReleases[s.Get("suite")]
 	if !ok {
-		bad = append(bad, &UsageError{Key: "suite", Text: fmt.Sprintf("%q will not do: bookworm or trixie", s.Get("suite"))})
+		bad = append(bad, &UsageError{Key: "suite", Text: fmt.Sprintf("%q will not do: bookworm", s.Get("suite"))})
 	}
 	m := templates.Model{
 		Vendor: s.Get("vendor"), Codename: s.Get("codename"),

@@ -36,7 +36,7 @@ var (
 		{"archive", "Debian's own kernel, ready made: minutes"},
 		{"source", "compiled here from Debian's kernel source: yours to change"},
 	}
-	suiteChoices = []Choice{{"bookworm", "Debian 12"}, {"trixie", "Debian 13"}}
+	suiteChoices = []Choice{{"bookworm", "Debian 12"}}
 	uiChoices    = []Choice{{"none", "a text console and SSH"}}
 	boolChoices  = []Choice{{"true", "yes"}, {"false", "no"}}
 )
@@ -154,7 +154,7 @@ var Questions = []Question{
 	{ID: "debug_shell", Section: sectionKernel, Title: "Debug shell while booting", Kind: KindBool, Choices: boolChoices, Validate: boolean,
 		Why:        "A root shell without a password on the USB network until the root is mounted: the way in when booting fails.",
 		IfWrong:    "With it, whoever holds the cable is root before the disk is unlocked; without it, a failed boot is harder to look into.",
-		Suggestion: suggest("true")},
+		Suggestion: suggest("false")},
 
 	{ID: "suite", Section: sectionSystem, Title: "Debian release", Kind: KindChoice, Choices: suiteChoices, Validate: oneOf(suiteChoices),
 		Why:        "Packages of the system come from it.",

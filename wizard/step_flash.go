@@ -74,6 +74,9 @@ func (s *flashStep) Fresh(ctx context.Context, last Entry) (bool, string) {
 	s.v.mu.Lock()
 	d := s.v.device
 	s.v.mu.Unlock()
+	if s.v.journal.Torn(StepFlash, d.Serial) {
+		return false, "the last flashing of this phone was not finished"
+	}
 	if n, err := strconv.ParseInt(last.Outputs["bytes"], 10, 64); err == nil {
 		s.v.reportFlashed(n)
 	}
@@ -135,18 +138,78 @@ func (s *flashStep) Outputs() map[string]string {
 	return map[string]string{"serial": s.v.serial(), "bytes": strconv.FormatInt(s.bytes, 10)}
 }
 
-func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
+// current returns the images, unless the phone has something newer than they are.
+func (s *flashStep) current() ([]flashers.Image, error) {
+	images, err := s.v.images()
+	if err != nil {
+		return nil, err
+	}
+	if made, _ := s.v.journal.Last(StepImage, s.v.serial()); made.Outputs[carriedKey] != "" {
+		return nil, &UsageError{Text: "the images are older than the device package that the touch step brought to this phone; make them anew: `portolan voyage --from image`"}
+	}
+	return images, nil
+}
+
+// plan asks the phone what planning needs and shows the plan. The caller closes
+// the handle, which is nil with an error.
+func (s *flashStep) plan(ctx context.Context, d usb.Device, images []flashers.Image) (flashers.Flasher, flashers.Plan, usb.Handle, error) {
 	v := s.v
+	none := func(err error) (flashers.Flasher, flashers.Plan, usb.Handle, error) {
+		return nil, flashers.Plan{}, nil, err
+	}
 	flasher, err := v.cfg.Rooms.Flasher(v.port.Get("flash_method"))
 	if err != nil {
-		return "", err
+		return none(err)
 	}
-	images, err := v.images()
+	h, err := v.open(ctx, d)
+	if err != nil {
+		return none(err)
+	}
+	facts, err := flasher.Inspect(ctx, h)
+	if err != nil {
+		return none(errors.Join(phoneTrouble("ask "+d.String()+" what flashing needs to know", err), h.Close()))
+	}
+	plan, err := flasher.Plan(v.flashPort(), images, d, facts)
+	if err != nil {
+		return none(errors.Join(fmt.Errorf("plan the flashing of %s: %w", d, err), h.Close()))
+	}
+	v.emit(ctx, PlanReady{Plan: plan})
+	if err := plan.Refusal(); err != nil {
+		return none(errors.Join(err, h.Close()))
+	}
+	return flasher, plan, h, nil
+}
+
+// PlanFlash shows what the flash step would do to the phone that is in its
+// bootloader, and the error with which it would refuse. Nothing is written.
+func (v *Voyage) PlanFlash(ctx context.Context) error {
+	if err := v.acquire(); err != nil {
+		return err
+	}
+	if err := v.port.Reload(); err != nil {
+		return err
+	}
+	d, err := v.phone(ctx, StepFlash)
+	if err != nil {
+		return err
+	}
+	s := &flashStep{v: v}
+	images, err := s.current()
+	if err != nil {
+		return err
+	}
+	_, _, h, err := s.plan(ctx, d, images)
+	if err != nil {
+		return err
+	}
+	return h.Close()
+}
+
+func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
+	v := s.v
+	images, err := s.current()
 	if err != nil {
 		return "", err
-	}
-	if made, _ := v.journal.Last(StepImage, v.serial()); made.Outputs[carriedKey] != "" {
-		return "", &UsageError{Text: "the images are older than the device package that the touch step brought to this phone; make them anew: `portolan voyage --from image`"}
 	}
 	d, err := v.phone(ctx, StepFlash)
 	if err != nil {
@@ -156,25 +219,17 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	if d, err = v.toBootloader(ctx, d); err != nil {
 		return "", err
 	}
-	h, err := v.open(ctx, d)
+	flasher, plan, h, err := s.plan(ctx, d, images)
 	if err != nil {
 		return "", err
 	}
 	defer h.Close()
-	facts, err := flasher.Inspect(ctx, h)
-	if err != nil {
-		return "", phoneTrouble("ask "+d.String()+" what flashing needs to know", err)
-	}
-	plan, err := flasher.Plan(v.flashPort(), images, d, facts)
-	if err != nil {
-		return "", fmt.Errorf("plan the flashing of %s: %w", d, err)
-	}
-	v.emit(ctx, PlanReady{Plan: plan})
-	if err := plan.Refusal(); err != nil {
-		return "", err
-	}
 	if err := v.confirm(ctx, plan); err != nil {
 		return "", err
+	}
+	writing := Entry{Step: StepFlash, State: StateWriting, At: v.cfg.Now(), Outputs: map[string]string{"serial": d.Serial}}
+	if err := v.append(writing); err != nil {
+		return "", hostTrouble("keep the journal", err)
 	}
 	result, err := flasher.Run(ctx, plan, h, func(p flashers.Progress) { v.flashProgress(ctx, plan, p) })
 	if err != nil {

@@ -40,7 +40,7 @@ func run(args []string) int {
 	}
 	var shown *shownError
 	if !errors.As(err, &shown) {
-		fmt.Fprintln(os.Stderr, "portolan:", err)
+		fmt.Fprintln(os.Stderr, "portolan:", printableLines(err.Error()))
 	}
 	return wizard.ExitCode(err)
 }

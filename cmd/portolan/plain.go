@@ -145,6 +145,16 @@ func printable(s string) string {
 	}, s)
 }
 
+// printableLines keeps the line breaks of a text whose parts may come from a
+// phone, and none of its control characters.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = printable(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
 // writeReport prints the end of a voyage for people and for grep.

@@ -114,13 +114,14 @@ func (o *options) workDir() (string, error) {
 	return absFolder(dir, 0o755)
 }
 
-// portDir returns the folder of the port, made if need be.
+// portDir returns the folder of the port. It need not be there: who writes to
+// it makes it.
 func (o *options) portDir() (string, error) {
-	dir := o.port
-	if dir == "" {
-		dir = "."
+	dir, err := filepath.Abs(o.port)
+	if err != nil {
+		return "", fmt.Errorf("find the folder %s: %w", o.port, err)
 	}
-	return absFolder(dir, 0o755)
+	return dir, nil
 }
 
 func absFolder(dir string, mode os.FileMode) (string, error) {

@@ -63,7 +63,7 @@ func statusCommand(o *options) *cobra.Command {
 
 // status reads the port and the journal, and starts nothing.
 func (o *options) status(cmd *cobra.Command) (portStatus, error) {
-	dir, err := filepath.Abs(o.port)
+	dir, err := o.portDir()
 	if err != nil {
 		return portStatus{}, err
 	}

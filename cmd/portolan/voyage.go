@@ -21,6 +21,7 @@ type runFlags struct {
 	from    string
 	to      string
 	force   bool
+	dryRun  bool // flash: show the plan only
 }
 
 func (r *runFlags) add(cmd *cobra.Command) {
@@ -84,6 +85,9 @@ func stepCommands(o *options) []*cobra.Command {
 		}
 		r.add(cmd)
 		cmd.Flags().BoolVar(&r.force, "force", false, "run even if nothing changed")
+		if s.to == wizard.StepFlash {
+			cmd.Flags().BoolVar(&r.dryRun, "dry-run", false, "show the plan for the phone in its bootloader, write nothing")
+		}
 		all = append(all, cmd)
 	}
 	return all
@@ -122,6 +126,9 @@ func runSteps(cmd *cobra.Command, o *options, r *runFlags, steps wizard.RunSteps
 		cfg.DetectTimeout = detectTimeout // nobody is there to plug one in
 	}
 	return h.run(cmd.Context(), cfg, func(ctx context.Context, v *wizard.Voyage) error {
+		if r.dryRun {
+			return v.PlanFlash(ctx)
+		}
 		err := v.Run(ctx, steps)
 		if err != nil && failed.seen.Load() {
 			return &shownError{err}

@@ -17,7 +17,16 @@ import (
 
 // ErrNoTransport says that this build can see a phone on the USB bus and cannot
 // send it flash data.
-var ErrNoTransport = errors.New("flashing over the USB bus needs the libusb transport, which this build lacks")
+var ErrNoTransport error = noTransport{}
+
+type noTransport struct{}
+
+func (noTransport) Error() string {
+	return "flashing over the USB bus needs the libusb transport, which this build lacks"
+}
+
+// ExitCode is that of a host that lacks something.
+func (noTransport) ExitCode() int { return 3 }
 
 // addressCheck is how often the interface is looked at where the kernel tells
 // nothing of network changes.

@@ -132,7 +132,7 @@ func (p *phone) status() Status {
 	}
 	st := Status{
 		Device: usb.Device{
-			ID: "practice/" + p.cfg.Serial, Source: "practice", Path: "practice",
+			ID: "practice/" + p.cfg.Serial, Source: "practice", Path: fmt.Sprintf("tcp:127.0.0.1:%d", p.port),
 			VendorID: vendorGoogle, ProductID: product,
 			Serial: p.cfg.Serial, Manufacturer: Manufacturer, Product: Product,
 			Mode: p.mode, Permission: usb.PermissionOK, Practice: true,

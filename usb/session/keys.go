@@ -105,6 +105,15 @@ func NewHostKey() (HostKey, error) {
 	return HostKey{PEM: text, Public: public}, nil
 }
 
+// ParseHostKey reads a private host key in OpenSSH's format, without a passphrase.
+func ParseHostKey(text []byte) (HostKey, error) {
+	signer, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		return HostKey{}, fmt.Errorf("parse the SSH host key: %w", err)
+	}
+	return HostKey{PEM: text, Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))}, nil
+}
+
 // newKey returns a fresh key in OpenSSH's format and its public line.
 func newKey(comment string) (text []byte, public string, err error) {
 	pub, private, err := ed25519.GenerateKey(rand.Reader)
