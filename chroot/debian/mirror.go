@@ -63,7 +63,7 @@ func (e *MirrorError) Error() string {
 		said = ": " + e.Output
 	}
 	return fmt.Sprintf("%s from the Debian mirror %s (%s)%s; nothing was kept; check the network, "+
-		"or name another mirror in the host's apt sources or in Portolan's configuration, and run again",
+		"or name another mirror with --mirror or in the host's apt sources, and run again",
 		e.Tried, e.Mirror.URI, e.Mirror.From, said)
 }
 

@@ -2,6 +2,7 @@ package practice
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -216,6 +217,12 @@ func (p *phone) parse(r io.ReaderAt, size int64) (Boot, error) {
 		return Boot{}, fmt.Errorf("its boot image cannot be read: %w", err)
 	case !isArm64(boot.Kernel):
 		return Boot{}, errors.New("its boot image holds no arm64 kernel (an Image, or one packed with gzip)")
+	case isGzip(boot.Kernel):
+		if err := unpacks(boot.Kernel); err != nil {
+			return Boot{}, fmt.Errorf("the kernel in its boot image cannot be unpacked: %w", err)
+		}
+	}
+	switch {
 	case len(boot.Cmdline) > maxCmdline:
 		return Boot{}, fmt.Errorf("its boot image has a command line of %d bytes, a kernel takes %d", len(boot.Cmdline), maxCmdline)
 	case bytes.IndexByte([]byte(boot.Cmdline), 0) >= 0:
@@ -224,12 +231,31 @@ func (p *phone) parse(r io.ReaderAt, size int64) (Boot, error) {
 	return boot, nil
 }
 
-// isArm64 knows an Image by the magic in its header (booting.rst of Linux) and
-// takes gzip on trust, as its head says nothing of what is inside.
+// isArm64 knows an Image by the magic in its header (booting.rst of Linux). The
+// head of gzip says nothing of what is inside.
 func isArm64(kernel []byte) bool {
 	const at = 56
-	return len(kernel) > at+4 && string(kernel[at:at+4]) == "ARM\x64" ||
-		bytes.HasPrefix(kernel, []byte{0x1f, 0x8b})
+	return len(kernel) > at+4 && string(kernel[at:at+4]) == "ARM\x64" || isGzip(kernel)
+}
+
+func isGzip(kernel []byte) bool { return bytes.HasPrefix(kernel, []byte{0x1f, 0x8b}) }
+
+// maxKernel is what QEMU unpacks of a gzip kernel (LOAD_IMAGE_MAX_GUNZIP_BYTES).
+const maxKernel = 256 << 20
+
+// unpacks tells whether a gzip kernel is whole, as a bootloader that unpacks it
+// does. QEMU starts with what it gets, and nothing more is seen of it.
+func unpacks(kernel []byte) error {
+	z, err := gzip.NewReader(bytes.NewReader(kernel))
+	if err != nil {
+		return err
+	}
+	z.Multistream(false) // what lies behind it belongs to others, a device tree for one
+	n, err := io.Copy(io.Discard, io.LimitReader(z, maxKernel+1))
+	if err == nil && n > maxKernel {
+		err = fmt.Errorf("it has more than %d MiB", maxKernel>>20)
+	}
+	return err
 }
 
 // maxSerial is the size from which the serial log begins anew at power-on.
