@@ -93,17 +93,21 @@ func (e *PhoneError) Error() string {
 
 func (e *PhoneError) Unwrap() error { return e.Err }
 
-// LockedError says that another Portolan works on the same port. Its exit code
-// is ExitRefused: going on would not be safe.
+// LockedError says that another Portolan works on the same port, or with the
+// same phone. Its exit code is ExitRefused: going on would not be safe.
 type LockedError struct {
-	Dir string
-	PID int // of the other one; 0 when it is not known
+	Dir   string // of the port, or empty
+	Phone string // the phone, where it is about that
+	PID   int    // of the other one; 0 when it is not known
 }
 
 func (e *LockedError) Error() string {
 	who := "another Portolan"
 	if e.PID > 0 {
 		who = fmt.Sprintf("another Portolan (process %d)", e.PID)
+	}
+	if e.Phone != "" {
+		return fmt.Sprintf("%s works with %s; wait until it ends, or stop it, and run this again", who, e.Phone)
 	}
 	return fmt.Sprintf("%s works on the port in %s; wait until it ends, or stop it, and run this again", who, e.Dir)
 }

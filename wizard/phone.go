@@ -44,8 +44,17 @@ func (v *Voyage) selectDevice(id string) {
 
 // phone returns the phone of this voyage as it is now: the one already taken,
 // else the only one that may be meant, else the one a person chooses. It waits
-// until there is one and says what it waits for.
+// until there is one and says what it waits for. The phone is this run's alone
+// until the run ends.
 func (v *Voyage) phone(ctx context.Context, step StepID) (usb.Device, error) {
+	d, err := v.whichPhone(ctx, step)
+	if err == nil {
+		err = v.holdPhone(d)
+	}
+	return d, err
+}
+
+func (v *Voyage) whichPhone(ctx context.Context, step StepID) (usb.Device, error) {
 	v.mu.Lock()
 	taken := v.device
 	v.mu.Unlock()
@@ -72,6 +81,33 @@ func (v *Voyage) phone(ctx context.Context, step StepID) (usb.Device, error) {
 			Next: "plug it in with a cable that carries data and start its bootloader, or rehearse with --practice"}
 	}
 	return d, err
+}
+
+// holdPhone takes the phone's lock, once a run.
+func (v *Voyage) holdPhone(d usb.Device) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	name := d.Source + " " + d.Serial
+	if v.held[name] != nil {
+		return nil
+	}
+	lock, err := lockPhone(v.cfg.Phones, d)
+	if err != nil || lock == nil {
+		return err
+	}
+	if v.held == nil {
+		v.held = map[string]*portLock{}
+	}
+	v.held[name] = lock
+	return nil
+}
+
+// releasePhones lets go of the locks. v.mu is held.
+func (v *Voyage) releasePhones() {
+	for name, lock := range v.held {
+		_ = lock.unlock() // the kernel lets go of it in any case
+		delete(v.held, name)
+	}
 }
 
 var errNoPhone = errors.New("no phone came")

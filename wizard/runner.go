@@ -57,6 +57,7 @@ func (v *Voyage) Run(ctx context.Context, in RunSteps) error {
 		v.passphrase.Wipe()
 		v.passphrase = nil
 		v.log = nil
+		v.releasePhones()
 		_ = log.close() // the lines that matter were flushed with their step
 	}()
 	if err != nil {

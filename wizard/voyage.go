@@ -20,9 +20,10 @@ type Answerer interface {
 // Config plugs a Voyage together. Dir, Watcher and Rooms are needed; the rest
 // has defaults.
 type Config struct {
-	Dir  string // the port's folder
-	Logs string // folder for the logs of the runs; empty: none are kept
-	Keys string // folder of the person's SSH key, made if need be; empty: out/keys of the port
+	Dir    string // the port's folder
+	Logs   string // folder for the logs of the runs; empty: none are kept
+	Phones string // folder of the locks of phones, shared by all ports; empty: none are locked
+	Keys   string // folder of the person's SSH key, made if need be; empty: out/keys of the port
 
 	Watcher *usb.Watcher // run by the caller
 	Rooms   Rooms
@@ -72,10 +73,11 @@ type Voyage struct {
 	lock       *portLock
 	journal    *Journal
 	log        *runLog
-	running    context.CancelFunc // nil while nothing runs
-	forced     bool               // the step at hand was asked for by name
-	device     usb.Device         // the phone that this voyage is about
-	selected   string             // id a person chose
+	running    context.CancelFunc   // nil while nothing runs
+	forced     bool                 // the step at hand was asked for by name
+	device     usb.Device           // the phone that this voyage is about
+	held       map[string]*portLock // the phones of the run at hand
+	selected   string               // id a person chose
 	askSeq     int
 	asks       map[string]chan Answer
 	choice     chan struct{} // closed and replaced when a phone is selected
@@ -269,6 +271,7 @@ func (v *Voyage) Close() error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.passphrase.Wipe()
+		v.releasePhones()
 		if v.journal != nil {
 			err = errors.Join(v.journal.Close(), v.lock.unlock())
 		}

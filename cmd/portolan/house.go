@@ -64,6 +64,7 @@ func (h *house) voyageConfig() (wizard.Config, error) {
 	return wizard.Config{
 		Dir:            h.port,
 		Logs:           filepath.Join(h.work, "logs"),
+		Phones:         filepath.Join(h.work, "phones"),
 		Keys:           keys,
 		Watcher:        h.watcher,
 		Rooms:          h.rooms.Rooms(),
