@@ -5,7 +5,7 @@ import "time"
 // Entry is one record of the journal, out/journal.jsonl in the port's folder.
 type Entry struct {
 	Step    StepID            `json:"step"`
-	State   string            `json:"state"` // started, finished, failed
+	State   string            `json:"state"` // started, writing, finished, failed
 	Inputs  string            `json:"inputs,omitempty"`
 	At      time.Time         `json:"at"`
 	Took    time.Duration     `json:"took,omitempty"`

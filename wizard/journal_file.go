@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // The journal is compacted to the entries that still count once it is larger
@@ -23,6 +24,9 @@ const (
 	StateStarted  = "started"
 	StateFinished = "finished"
 	StateFailed   = "failed"
+	// StateWriting stands before what cannot be taken back: until the step is
+	// finished again, what it left before is not there any more.
+	StateWriting = "writing"
 )
 
 // carriedKey in an entry's outputs holds the serial of the one phone that the
@@ -89,7 +93,8 @@ func encodeJournal(entries []Entry) []byte {
 	return b.Bytes()
 }
 
-// lastEntries keeps the last finished entry of each step and phone, in order.
+// lastEntries keeps the last entry that counts of each step and phone, in order:
+// finished, or writing, which takes back what was finished before.
 func lastEntries(entries []Entry) []Entry {
 	type key struct {
 		step   StepID
@@ -97,7 +102,7 @@ func lastEntries(entries []Entry) []Entry {
 	}
 	last := map[key]int{}
 	for i, e := range entries {
-		if e.State == StateFinished {
+		if e.State == StateFinished || e.State == StateWriting {
 			last[key{e.Step, e.Outputs[carriedKey] + "/" + e.Outputs["serial"]}] = i
 		}
 	}
@@ -146,6 +151,20 @@ func (j *Journal) Last(step StepID, serial string) (Entry, bool) {
 		return e, true
 	}
 	return Entry{}, false
+}
+
+// Torn tells whether a step began to write to the phone with this serial and
+// was not finished since.
+func (j *Journal) Torn(step StepID, serial string) bool {
+	for _, e := range slices.Backward(j.entries) {
+		if e.Step != step || (e.State != StateFinished && e.State != StateWriting) {
+			continue
+		}
+		if of := max(e.Outputs["serial"], e.Outputs[carriedKey]); of == "" || of == serial {
+			return e.State == StateWriting
+		}
+	}
+	return false
 }
 
 // Entries returns what is in the journal, oldest first. It must not be changed.

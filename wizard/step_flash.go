@@ -77,6 +77,9 @@ func (s *flashStep) Fresh(ctx context.Context, last Entry) (bool, string) {
 	if s.v.journal.Torn(StepFlash, d.Serial) {
 		return false, "the last flashing of this phone was not finished"
 	}
+	if s.v.journal.Torn(StepFlash, d.Serial) {
+		return false, "the last flashing of this phone was not finished"
+	}
 	if n, err := strconv.ParseInt(last.Outputs["bytes"], 10, 64); err == nil {
 		s.v.reportFlashed(n)
 	}
@@ -226,6 +229,10 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	defer h.Close()
 	if err := v.confirm(ctx, plan); err != nil {
 		return "", err
+	}
+	writing := Entry{Step: StepFlash, State: StateWriting, At: v.cfg.Now(), Outputs: map[string]string{"serial": d.Serial}}
+	if err := v.append(writing); err != nil {
+		return "", hostTrouble("keep the journal", err)
 	}
 	writing := Entry{Step: StepFlash, State: StateWriting, At: v.cfg.Now(), Outputs: map[string]string{"serial": d.Serial}}
 	if err := v.append(writing); err != nil {
