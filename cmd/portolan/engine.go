@@ -41,15 +41,16 @@ func chrootCommand(o *options) *cobra.Command {
 				} else if err != nil {
 					return err
 				}
-				c := chroot.Cmd{Argv: []string{"/bin/sh"}, Stdin: os.Stdin, TTY: terminalOf(os.Stdin)}
+				c := chroot.Cmd{Argv: []string{"/bin/sh"}}
 				if len(args) > 1 {
 					c.Argv = args[1:]
 				}
-				if c.TTY == nil {
-					c.Stdout = cmd.OutOrStdout()
-				}
 				root := e.Chroot(args[0], stack...)
 				root.Network = true
+				if isTerminal(os.Stdin) && isTerminal(os.Stdout) {
+					return runOnTerminal(cmd.Context(), root, c)
+				}
+				c.Stdin, c.Stdout = os.Stdin, cmd.OutOrStdout()
 				return root.Run(cmd.Context(), c)
 			})
 		},
@@ -68,14 +69,6 @@ func listLayers(cmd *cobra.Command, e *chroot.Engine) error {
 		fmt.Fprintln(cmd.OutOrStdout(), "no layers yet; portolan build makes them")
 	}
 	return nil
-}
-
-// terminalOf returns f if it is a terminal, for commands that want one.
-func terminalOf(f *os.File) *os.File {
-	if !isTerminal(f) {
-		return nil
-	}
-	return f
 }
 
 func zapCommand(o *options) *cobra.Command {
