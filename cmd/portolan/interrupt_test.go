@@ -54,7 +54,7 @@ func (r *rig) journal() []wizard.Entry {
 // TestInterruptedVoyage stops one voyage in every step, twice in those that
 // work, and takes it to its end nonetheless.
 func TestInterruptedVoyage(t *testing.T) {
-	arrivedRig(t) // the layers are there: each step begins soon
+	flashed(t) // the layers are there: each step begins soon
 	r := newRig(t)
 	r.factory()
 

@@ -21,7 +21,7 @@ import (
 
 // patience is how long a test waits for a line or an end before it says that
 // nothing comes. It is no measure of speed: a busy machine may need minutes.
-const patience = 10 * time.Minute
+const patience = 5 * time.Minute
 
 // rig is one port with its answers, and the work folder that all voyages of
 // this package share: what was bootstrapped once serves every test.
@@ -69,6 +69,45 @@ func (r *rig) on(t *testing.T) *rig {
 	again := *r
 	again.t = t
 	return &again
+}
+
+// kept makes a rig whose folders outlive the test that asks for it first.
+func kept(t *testing.T) *rig {
+	t.Helper()
+	r := newRig(t)
+	answers, err := os.ReadFile(r.answers)
+	check(t, err)
+	dir, err := os.MkdirTemp(filepath.Dir(program), "port")
+	check(t, err)
+	r.port, r.config, r.answers = filepath.Join(dir, "port"), filepath.Join(dir, "config"), filepath.Join(dir, "answers.toml")
+	check(t, os.WriteFile(r.answers, answers, 0o600))
+	r.setSecret("Sesame, öffne dich: 2718281828")
+	return r
+}
+
+// flashedPort is one port that every test of a phone with images uses.
+var flashedPort *rig
+
+// flashed returns a rig whose images are on the practice phone. Other tests may
+// have given that phone something else since; then they are flashed again.
+func flashed(t *testing.T) *rig {
+	t.Helper()
+	first := flashedPort == nil
+	if first {
+		flashedPort = kept(t)
+		flashedPort.factory()
+	}
+	adopt(t)
+	r := *flashedPort
+	r.t = t
+	p := r.start(r.voyage("--to", "flash")...)
+	if code := p.wait(); code != 0 {
+		if first {
+			flashedPort = nil // the next test tries anew
+		}
+		t.Fatalf("the voyage that this test rests on ends with %d:\n%s", code, p.text())
+	}
+	return &r
 }
 
 // setSecret writes the passphrase file that the answers name.

@@ -18,28 +18,19 @@ import (
 	"time"
 )
 
-// arrived is one port that was taken the whole way, once for all tests that
-// only need some port with images and a phone that has them.
+// arrived is one port that was taken the whole way.
 var arrived struct {
 	once sync.Once
 	rig  *rig
 	out  string // of the voyage
 	leak string // where the passphrase was seen in a process
-	dir  string
 }
 
 // arrivedRig is the rig of the finished port; the first caller makes the voyage.
 func arrivedRig(t *testing.T) *rig {
 	t.Helper()
-	first := newRig(t) // skips where a voyage cannot be made
+	r := kept(t)
 	arrived.once.Do(func() {
-		dir, err := os.MkdirTemp(filepath.Dir(program), "arrived")
-		check(t, err)
-		answers, err := os.ReadFile(first.answers)
-		check(t, err)
-		r := &rig{t: t, port: filepath.Join(dir, "port"), work: first.work, config: filepath.Join(dir, "config"), answers: filepath.Join(dir, "answers.toml")}
-		check(t, os.WriteFile(r.answers, answers, 0o600))
-		r.setSecret("Sesame, öffne dich: 2718281828")
 		r.factory()
 		p := r.start(r.voyage("--kernel", "archive")...)
 		leak := watchProcesses(r.secret, p.done)
