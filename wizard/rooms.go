@@ -19,6 +19,9 @@ type Rooms struct {
 	Flasher func(method string) (flashers.Flasher, error)
 	// Bootloader opens a phone that is in fastboot mode, to read from it.
 	Bootloader func(ctx context.Context, h usb.Handle) (Bootloader, error)
+	// Recipe identifies how the Workshop works; with another one packages and
+	// images are made anew.
+	Recipe string
 	// StockImage reads a boot image; file is its path.
 	StockImage func(file string) (Stock, error)
 }

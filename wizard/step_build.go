@@ -52,6 +52,7 @@ func (v *Voyage) buildInputs() (string, error) {
 		return "", err
 	}
 	d := newDigest("build 1")
+	d.add("recipe", v.cfg.Rooms.Recipe)
 	for _, src := range list {
 		d.add(src.name, src.tree)
 	}

@@ -40,6 +40,7 @@ func (v *Voyage) imageInputs(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("make the initramfs' files: %w", err)
 	}
 	d := newDigest("image 1")
+	d.add("recipe", v.cfg.Rooms.Recipe)
 	for _, p := range packages {
 		d.add("package "+p.Name, p.SHA256)
 	}

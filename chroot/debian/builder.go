@@ -84,6 +84,10 @@ func recipe(name string, parts ...string) string {
 	return name + "-" + hex.EncodeToString(h.Sum(nil))[:12]
 }
 
+// Recipe identifies how this builder works: it is another one when a script of
+// it changes, so that what an older Portolan made is made anew.
+func Recipe() string { return scriptsHash() }
+
 // layer returns the layer id, made with f if it is not there.
 func (b *Builder) layer(ctx context.Context, id, what string, parents []chroot.Layer, f func(tx *chroot.LayerTx, m Mirror) error) (chroot.Layer, error) {
 	if b.Engine == nil {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"portolan/chroot/debian"
 	"portolan/flashers/bootimg"
 	"portolan/flashers/fastboot"
 	"portolan/flashers/methods"
@@ -36,6 +37,7 @@ func New(c Config) *Set { return &Set{workshop: &Workshop{config: c}} }
 func (s *Set) Rooms() wizard.Rooms {
 	return wizard.Rooms{
 		Workshop:   s.workshop,
+		Recipe:     debian.Recipe(),
 		Flasher:    methods.ByName,
 		Bootloader: openBootloader,
 		StockImage: readStock,
