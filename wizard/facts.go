@@ -68,7 +68,7 @@ func (v *Voyage) facts(ctx context.Context) map[string]Value {
 		add("flash_offset_"+name, fmt.Sprintf("0x%08x", offset), SourceBootImage)
 	}
 	if stock.KernelVersion != "" {
-		v.note(ctx, StepDescribe, "the phone came with %s", printable(stock.KernelVersion))
+		v.note(ctx, StepDescribe, "the phone came with %s", Printable(stock.KernelVersion))
 	}
 	return found
 }

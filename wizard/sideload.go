@@ -50,7 +50,7 @@ func (v *Voyage) sideload(ctx context.Context, remote Remote, device session.Inp
 	v.line(ctx, StepTouch, LineCommand, "dpkg -i "+name+" && udevadm trigger (on the phone)")
 	out, err := remote.Run(ctx, command, nil)
 	for line := range strings.Lines(string(out.Stdout)) {
-		v.line(ctx, StepTouch, LineOutput, printable(strings.TrimRight(line, "\r\n")))
+		v.line(ctx, StepTouch, LineOutput, Printable(strings.TrimRight(line, "\r\n")))
 	}
 	if err != nil {
 		return phoneTrouble("install the device package on the phone", err)
@@ -77,7 +77,7 @@ func (v *Voyage) checkRule(ctx context.Context, remote Remote, device session.In
 			v.note(ctx, StepTouch, "the phone's udev shows %s%s", key, text)
 			return nil
 		}
-		return fmt.Errorf("check the rule on the phone: udev shows %s%s instead of %s; another rule overrides it: look into /etc/udev/rules.d on the phone", key, printable(text), m)
+		return fmt.Errorf("check the rule on the phone: udev shows %s%s instead of %s; another rule overrides it: look into /etc/udev/rules.d on the phone", key, Printable(text), m)
 	}
 	return fmt.Errorf("check the rule on the phone: udev shows no %s for %q after the device package was installed; is its rule matched by that name?", strings.TrimSuffix(key, "="), device.Name)
 }

@@ -38,7 +38,7 @@ func (s *attachStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	if err != nil {
 		return "", phoneTrouble("ask the phone for its name", err)
 	}
-	uname := printable(firstLine(string(out.Stdout)))
+	uname := Printable(firstLine(string(out.Stdout)))
 	v.mu.Lock()
 	v.report.Uname = uname
 	unlocked := v.report.Unlocked

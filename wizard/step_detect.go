@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"portolan/usb"
 	"portolan/wizard/porttoml"
@@ -68,7 +67,7 @@ func (s *detectStep) Run(ctx context.Context, _ Emitter) (string, error) {
 // keepVars writes stock/vars.toml, unless it already says the same.
 func (s *detectStep) keepVars(d usb.Device, vars map[string]string) error {
 	var b bytes.Buffer
-	b.WriteString("# What the bootloader of " + printable(d.Manufacturer+" "+d.Product) + " tells of itself (fastboot getvar all).\n")
+	b.WriteString("# What the bootloader of " + Printable(d.Manufacturer+" "+d.Product) + " tells of itself (fastboot getvar all).\n")
 	names := make([]string, 0, len(vars))
 	for name := range vars {
 		names = append(names, name)
@@ -161,14 +160,4 @@ func (l *limitedWriter) Write(p []byte) (int, error) {
 	}
 	l.left -= int64(len(p))
 	return l.w.Write(p)
-}
-
-// printable drops what could move a cursor or break a line.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, s)
 }

@@ -77,9 +77,6 @@ func (s *flashStep) Fresh(ctx context.Context, last Entry) (bool, string) {
 	if s.v.journal.Torn(StepFlash, d.Serial) {
 		return false, "the last flashing of this phone was not finished"
 	}
-	if s.v.journal.Torn(StepFlash, d.Serial) {
-		return false, "the last flashing of this phone was not finished"
-	}
 	if n, err := strconv.ParseInt(last.Outputs["bytes"], 10, 64); err == nil {
 		s.v.reportFlashed(n)
 	}
@@ -234,10 +231,6 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	if err := v.append(writing); err != nil {
 		return "", hostTrouble("keep the journal", err)
 	}
-	writing := Entry{Step: StepFlash, State: StateWriting, At: v.cfg.Now(), Outputs: map[string]string{"serial": d.Serial}}
-	if err := v.append(writing); err != nil {
-		return "", hostTrouble("keep the journal", err)
-	}
 	result, err := flasher.Run(ctx, plan, h, func(p flashers.Progress) { v.flashProgress(ctx, plan, p) })
 	if err != nil {
 		return "", flashTrouble(plan, err)
@@ -255,7 +248,7 @@ func (s *flashStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	} else {
 		v.awaitLeft(ctx, d)
 	}
-	return fmt.Sprintf("%s written to %s", mebibytes(result.Bytes), d), nil
+	return fmt.Sprintf("%s written to %s", flashers.Bytes(result.Bytes), d), nil
 }
 
 // flashPort says which phone the images are for. Which partitions are never
@@ -316,7 +309,7 @@ func (v *Voyage) reboot(ctx context.Context, h usb.Handle) error {
 
 func (v *Voyage) flashProgress(ctx context.Context, plan flashers.Plan, p flashers.Progress) {
 	if p.Note != "" {
-		v.line(ctx, StepFlash, LineOutput, printable(p.Note))
+		v.line(ctx, StepFlash, LineOutput, Printable(p.Note))
 	}
 	if p.Total > 0 && p.Action >= 0 && p.Action < len(plan.Actions) {
 		v.emit(ctx, Progress{Step: StepFlash, What: "bytes to " + plan.Actions[p.Action].Image.Partition, Done: p.Done, Total: p.Total})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"portolan/flashers"
 	"portolan/templates"
 )
 
@@ -189,7 +190,5 @@ func (s *imageStep) Run(ctx context.Context, _ Emitter) (string, error) {
 	if job.Passphrase != nil {
 		kind = "encrypted with LUKS2"
 	}
-	return fmt.Sprintf("boot.img %s, root.img %s, %s", mebibytes(boot.Size), mebibytes(root.Size), kind), nil
+	return fmt.Sprintf("boot.img %s, root.img %s, %s", flashers.Bytes(boot.Size), flashers.Bytes(root.Size), kind), nil
 }
-
-func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"portolan/flashers/bootimg"
+	"portolan/wizard"
 )
 
 func bootimgCommand(o *options) *cobra.Command {
@@ -100,7 +101,7 @@ func printBootImage(w io.Writer, in bootimg.Info) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name string, format string, args ...any) {
 		if text := fmt.Sprintf(format, args...); text != "" && text != `""` {
-			fmt.Fprintf(tw, "%s\t%s\n", name, printable(text))
+			fmt.Fprintf(tw, "%s\t%s\n", name, wizard.Printable(text))
 		}
 	}
 	h := in.Header

@@ -80,7 +80,7 @@ func printLog(w io.Writer, path string) error {
 	for r := bufio.NewReader(f); ; {
 		line, err := r.ReadString('\n')
 		if line != "" {
-			fmt.Fprintln(w, printable(strings.TrimRight(line, "\n")))
+			fmt.Fprintln(w, wizard.Printable(strings.TrimRight(line, "\n")))
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -54,7 +54,7 @@ func (p *plainReader) Emit(e wizard.Event) {
 		if e.Kind == wizard.LineOutput && !p.verbose {
 			return
 		}
-		p.line(e.Step, linePrefix(e.Kind)+printable(e.Text))
+		p.line(e.Step, linePrefix(e.Kind)+wizard.Printable(e.Text))
 	case wizard.Waiting:
 		p.line(e.Step, "waiting for "+e.For+"; sees "+e.Sees)
 		for _, h := range e.Hints {
@@ -131,26 +131,12 @@ func linePrefix(k wizard.LineKind) string {
 	return ""
 }
 
-// printable drops the control characters that build tools and phones send, so
-// that a log line can never move the cursor of the terminal that shows it.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return ' '
-		}
-		if r < 0x20 || r == 0x7f || (r >= 0x80 && r < 0xa0) {
-			return -1
-		}
-		return r
-	}, s)
-}
-
 // printableLines keeps the line breaks of a text whose parts may come from a
 // phone, and none of its control characters.
 func printableLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
-		lines[i] = printable(l)
+		lines[i] = wizard.Printable(l)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -177,7 +163,7 @@ func writeReport(w io.Writer, r wizard.Report) {
 	}
 	for _, row := range [][2]string{{"unlock", r.Unlocked}, {"uname -a", r.Uname}, {"touch rule", r.Touch}, {"next", r.Next}} {
 		if row[1] != "" {
-			fmt.Fprintf(w, "  %-11s %s\n", row[0], printable(row[1]))
+			fmt.Fprintf(w, "  %-11s %s\n", row[0], wizard.Printable(row[1]))
 		}
 	}
 }
