@@ -45,17 +45,18 @@ type Config struct {
 	Env    []string
 }
 
-// ErrInterrupted says that a signal ended the UI (exit code 130).
+// ErrInterrupted says that the context ended the UI (exit code 130).
 var ErrInterrupted = errors.New("interrupted")
 
-// Run shows the UI until a person quits, ctx ends or a signal comes. When a
+// Run shows the UI until a person quits or ctx ends, as by a signal. When a
 // job was running, Cancel has been sent; the caller waits for the job.
 func Run(ctx context.Context, cfg Config) error {
 	m := New(cfg)
 	defer m.Wipe()
 	// The first frame comes with the first tick of the frame clock: 60 a second
 	// would cost half the budget of a start.
-	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(120)}
+	// Signals end ctx: Bubble Tea's own handler would take a SIGTERM for a quit.
+	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithFPS(120), tea.WithoutSignalHandler()}
 	if cfg.Input != nil {
 		opts = append(opts, tea.WithInput(cfg.Input))
 	}

@@ -38,6 +38,7 @@ type Terminal struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced on every change of the screen
+	hidden  bool          // the cursor
 	err     error         // how the program ended
 	readers sync.WaitGroup
 }
@@ -53,6 +54,11 @@ func Start(cmd *exec.Cmd, cols, rows int) (*Terminal, error) {
 		return nil, fmt.Errorf("start %s in a terminal: %w", cmd.Path, err)
 	}
 	t := &Terminal{cmd: cmd, pty: f, emu: vt.NewSafeEmulator(cols, rows), done: make(chan struct{}), drained: make(chan struct{}), changed: make(chan struct{})}
+	t.emu.SetCallbacks(vt.Callbacks{CursorVisibility: func(shown bool) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.hidden = !shown
+	}})
 	t.readers.Go(t.read)
 	t.readers.Go(t.reply)
 	go t.wait()
@@ -120,6 +126,16 @@ func (t *Terminal) Screen() string {
 
 // AltScreen tells whether the program has the alternate screen.
 func (t *Terminal) AltScreen() bool { return t.emu.IsAltScreen() }
+
+// CursorShown tells whether the program shows the cursor.
+func (t *Terminal) CursorShown() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.hidden
+}
+
+// Styled is the screen with its colours, as escape sequences.
+func (t *Terminal) Styled() string { return t.emu.Render() }
 
 // WaitText waits until the screen has the text.
 func (t *Terminal) WaitText(ctx context.Context, text string) error {

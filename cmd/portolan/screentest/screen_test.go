@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	events, intents := make(chan wizard.Event, 4096), make(chan wizard.Intent, 256)
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -99,7 +100,7 @@ func TestTheWholeVoyage(t *testing.T) {
 	s.sees("Type the codename", "userdata", "31.0 MiB", keymap.Short(keys.Accept))
 	s.does(screen.Press(keys.Accept)).sees("an answer is needed") // never a bare enter
 	s.does(screen.Type("dinghy")).does(screen.Press(keys.Accept))
-	s.sees("Enter passphrase for /dev/vdb:").does(screen.Type("geheim")).sees("/dev/vdb: ••••••")
+	s.sees("Enter passphrase for /dev/vdb:", keymap.Short(keys.LeaveConsole)).does(screen.Type("geheim")).sees("/dev/vdb: ••••••")
 	if strings.Contains(screen.Screen(), "geheim") {
 		t.Fatal("the passphrase is on the screen")
 	}
