@@ -138,7 +138,7 @@ func setupBinfmt(dir string, s spec) error {
 	if !s.UserNS && unix.Mount("binfmt_misc", dir, "binfmt_misc", unix.MS_RDONLY, "") == nil && hostBinfmt(dir, s.Arch) {
 		return nil
 	}
-	return fmt.Errorf("run %s programs: private registration: %v; and the host has none with flag F (install qemu-user-static or qemu-user-binfmt and restart systemd-binfmt): %w", s.Arch, private, errNoBinfmt)
+	return fmt.Errorf("run %s programs: private registration: %w; and the host has none with flag F (install qemu-user-static or qemu-user-binfmt and restart systemd-binfmt): %w", s.Arch, private, errNoBinfmt)
 }
 
 func privateBinfmt(dir string, list []interpreter) error {

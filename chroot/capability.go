@@ -46,7 +46,7 @@ func Probe(ctx context.Context, work string) []Capability {
 	if tmpErr == nil {
 		defer func() {
 			if os.RemoveAll(dir) != nil { // what overlayfs made belongs to nobody outside
-				e.removeTrees(context.WithoutCancel(ctx), []string{dir})
+				_ = e.removeTrees(context.WithoutCancel(ctx), []string{dir})
 			}
 		}()
 	}

@@ -41,7 +41,7 @@ func (e *Engine) syncLater(ids ...string) {
 		}
 		for _, id := range ids {
 			// The folder is gone when the layer was removed meanwhile.
-			os.WriteFile(filepath.Join(layers, id, syncedMark), nil, 0o644)
+			_ = os.WriteFile(filepath.Join(layers, id, syncedMark), nil, 0o644)
 		}
 	})
 }

@@ -74,7 +74,7 @@ func (e *Engine) start(ctx context.Context, s spec, f files) (report, error) {
 	if err := e.feed(ctx, cmd.Process.Pid, s, controlW); err != nil {
 		stopped := context.Cause(ctx)
 		cancel()
-		cmd.Wait()
+		_ = cmd.Wait()
 		if r := <-reports; r.Event == "failed" {
 			err = errors.New(r.Text)
 		}
@@ -91,7 +91,7 @@ func (e *Engine) start(ctx context.Context, s spec, f files) (report, error) {
 	case r.Event == "failed":
 		return r, &SetupError{Chroot: s.Name, Err: r.failure()}
 	case r.Event != "exit":
-		return r, &SetupError{Chroot: s.Name, Err: fmt.Errorf("pid 1 ended without a word: %v", waitErr)}
+		return r, &SetupError{Chroot: s.Name, Err: fmt.Errorf("pid 1 ended without a word (%s)", cmd.ProcessState)}
 	case waitErr != nil && !errors.Is(waitErr, exec.ErrWaitDelay):
 		var exit *exec.ExitError
 		if !errors.As(waitErr, &exit) { // copying of a stream failed

@@ -32,7 +32,7 @@ func Init() {
 	if os.Getpid() != 1 || len(os.Args) < 2 || os.Args[0] != helperName || !isPipe(fdControl) || !isPipe(fdStatus) {
 		return
 	}
-	unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData(helperName+"\x00"))), 0, 0, 0)
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData(helperName+"\x00"))), 0, 0, 0)
 	// syscall.Exit and not os.Exit: nothing is deferred to the end of this
 	// process, and the race detector would sleep there for a second.
 	switch os.Args[1] {

@@ -116,7 +116,7 @@ func (l *runLog) rotate() {
 	l.buf.Flush()
 	l.file.Close()
 	l.file = nil
-	os.Rename(l.name, strings.TrimSuffix(l.name, ".log")+".old")
+	_ = os.Rename(l.name, strings.TrimSuffix(l.name, ".log")+".old")
 }
 
 // prune keeps the newest logs. Their names sort by time.

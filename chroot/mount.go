@@ -229,7 +229,7 @@ func (m *mounter) leave() error {
 // upper holds only what the commands wrote.
 func (m *mounter) tidy() {
 	for i := len(m.made) - 1; i >= 0; i-- {
-		unix.Unmount(m.made[i], unix.MNT_DETACH)
+		_ = unix.Unmount(m.made[i], unix.MNT_DETACH)
 		os.Remove(m.made[i]) // refused where a command put something in it
 	}
 }

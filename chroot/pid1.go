@@ -17,7 +17,7 @@ func pid1() int {
 	for _, fd := range []int{fdControl, fdStatus} {
 		unix.CloseOnExec(fd)
 	}
-	unix.CloseRange(fdStatus+1, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
+	_ = unix.CloseRange(fdStatus+1, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	control := os.NewFile(fdControl, "control")
 	s, err := readSpec(control)
 	if err != nil {
@@ -25,7 +25,7 @@ func pid1() int {
 	}
 	go func() {
 		// Nothing more is ever sent: the read ends when the parent does.
-		io.Copy(io.Discard, control)
+		_, _ = io.Copy(io.Discard, control)
 		syscall.Exit(137)
 	}()
 	r := runSpec(s)
@@ -60,7 +60,7 @@ func runSpec(s spec) report {
 		}
 	}
 	if !s.Network {
-		loopbackUp() // best effort: nothing but a test server would miss it
+		_ = loopbackUp() // best effort: nothing but a test server would miss it
 	}
 	m := &mounter{spec: s}
 	if err := m.run(steps); err != nil {
@@ -193,7 +193,7 @@ func lookPath(name string, env []string) (string, error) {
 // killRest ends what the command left running, so that nothing writes to the
 // root any more.
 func killRest() {
-	syscall.Kill(-1, syscall.SIGKILL)
+	_ = syscall.Kill(-1, syscall.SIGKILL)
 	for {
 		if _, err := syscall.Wait4(-1, nil, 0, nil); err != nil && err != syscall.EINTR {
 			return

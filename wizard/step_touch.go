@@ -226,7 +226,7 @@ func (v *Voyage) tapAll(ctx context.Context, remote Remote, device session.Input
 	defer func() {
 		cancel()
 		stream.Close()
-		<-ended
+		<-ended //nolint:errcheck // it ends with the context
 	}()
 	finger, release, err := v.finger(ctx)
 	if err != nil {

@@ -220,8 +220,8 @@ func (b *Builder) runBuild(ctx context.Context, c chroot.Chroot, env []string, s
 	watch := &failure{}
 	full := false
 	line := func(s string) {
-		buffer.WriteString(s)
-		buffer.WriteByte('\n')
+		_, _ = buffer.WriteString(s)
+		_ = buffer.WriteByte('\n')
 		watch.line(s)
 		full = full || strings.Contains(s, "No space left on device")
 		if objects.Line(s) && o.Progress != nil {
@@ -273,7 +273,7 @@ func (b *Builder) lastCount(o BuildOptions) int {
 // saveCount only serves the next build's progress, so its failure is passed over.
 func (b *Builder) saveCount(o BuildOptions, n int) {
 	if o.Keep != "" && n > 0 {
-		os.WriteFile(b.countFile(o), []byte(strconv.Itoa(n)+"\n"), 0o644)
+		_ = os.WriteFile(b.countFile(o), []byte(strconv.Itoa(n)+"\n"), 0o644)
 	}
 }
 

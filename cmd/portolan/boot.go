@@ -102,7 +102,7 @@ func (o *options) withFastboot(cmd *cobra.Command, device string, use func(conte
 	ctx, cancel := context.WithCancel(cmd.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
+	defer func() { cancel(); <-ended }() //nolint:errcheck // the watcher ends with the context
 
 	look, done := context.WithTimeout(ctx, settleTime)
 	defer done()

@@ -108,7 +108,7 @@ func (h *house) run(ctx context.Context, cfg wizard.Config, use func(context.Con
 	go func() { watching <- h.watcher.Run(ctx) }()
 	defer func() {
 		cancel()
-		<-watching
+		<-watching //nolint:errcheck // it ends with the context
 		err = errors.Join(err, h.close())
 	}()
 	v, err := wizard.New(cfg)

@@ -83,7 +83,7 @@ func withPort(cmd *cobra.Command, o *options, device string, port int, use func(
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
+	defer func() { cancel(); <-ended }() //nolint:errcheck // the watcher ends with the context
 
 	fmt.Fprintln(cmd.ErrOrStderr(), "waiting for a phone; ctrl+c gives up")
 	d, err := onlyPhone(ctx, w, device, func(usb.Device) bool { return true })

@@ -226,7 +226,7 @@ func (img *Image) id() (id [idLen]byte) {
 			continue // Qualcomm's mkbootimg counts the table only where there is one
 		}
 		h.Write(*p.data)
-		binary.Write(h, binary.LittleEndian, uint32(len(*p.data)))
+		_ = binary.Write(h, binary.LittleEndian, uint32(len(*p.data)))
 	}
 	h.Sum(id[:0])
 	return id

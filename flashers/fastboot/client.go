@@ -72,7 +72,7 @@ func (c *Client) do(ctx context.Context, command string, f func() error) error {
 		defer c.mu.Unlock()
 		if c.op == op {
 			c.canceled = true
-			c.conn.SetDeadline(past) // whatever waits returns now
+			_ = c.conn.SetDeadline(past) // whatever waits returns now
 		}
 	})
 	err := f()

@@ -30,7 +30,7 @@ func FromRaw(r io.ReaderAt, size int64) (*Image, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make a sparse image: %w", err)
 		}
-		defer f.Seek(was, io.SeekStart)
+		defer func() { _, _ = f.Seek(was, io.SeekStart) }()
 	}
 	buf := make([]byte, 1<<20)
 	for off := int64(0); off < size; {

@@ -2,6 +2,7 @@ package sparse
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -256,7 +257,7 @@ func (p *Piece) WriteTo(w io.Writer) (int64, error) {
 			}
 			total += int64(n)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return total, nil
 		}
 		if err != nil {

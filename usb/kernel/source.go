@@ -77,7 +77,7 @@ func (s *Source) Run(ctx context.Context, report func(usb.Change)) error {
 	go func() { failed <- hear(l, wake) }()
 	defer func() {
 		l.close()
-		<-failed
+		<-failed //nolint:errcheck // it ends with the context
 	}()
 
 	known := map[string]usb.Device{}

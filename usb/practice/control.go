@@ -29,7 +29,7 @@ func (p *phone) control(ctx context.Context, c *net.UnixConn, stop func()) {
 	}
 	var req request
 	if err := json.Unmarshal(line, &req); err != nil {
-		send(c, answerError(fmt.Errorf("the practice phone got a request that it cannot read: %w", err)))
+		_ = send(c, answerError(fmt.Errorf("the practice phone got a request that it cannot read: %w", err)))
 		return
 	}
 	if req.Do == doDial {
@@ -37,21 +37,21 @@ func (p *phone) control(ctx context.Context, c *net.UnixConn, stop func()) {
 		return
 	}
 	go func() { // clients say nothing more: the next thing read is their end
-		io.Copy(io.Discard, r)
+		_, _ = io.Copy(io.Discard, r)
 		cancel()
 	}()
 	switch req.Do {
 	case doWatch:
 		p.controlWatch(ctx, c)
 	case doStop:
-		send(c, answer{})
+		_ = send(c, answer{})
 		stop()
 	default:
 		a, err := p.perform(ctx, req)
 		if err != nil {
 			a = answerError(err)
 		}
-		send(c, a)
+		_ = send(c, a)
 	}
 }
 
@@ -119,7 +119,7 @@ func (p *phone) controlDial(ctx context.Context, c *net.UnixConn, r *bufio.Reade
 	wire, err := p.dial(dialing, port)
 	cancel()
 	if err != nil {
-		send(c, answerError(err))
+		_ = send(c, answerError(err))
 		return
 	}
 	if err := send(c, answer{}); err != nil {

@@ -87,7 +87,7 @@ func Start(ctx context.Context, s Settings, opts StartOptions) (*Running, error)
 		return nil, fmt.Errorf("starting the practice phone: %w", err)
 	}
 	go func() { // ends with the phone; reaps it if this process lives longer
-		cmd.Wait()
+		_ = cmd.Wait()
 		close(run.ended)
 	}()
 	readyTheirs.Close()
@@ -105,7 +105,7 @@ func Start(ctx context.Context, s Settings, opts StartOptions) (*Running, error)
 		err = r.err()
 	}
 	if err != nil {
-		cmd.Process.Kill()
+		_ = cmd.Process.Kill()
 		<-run.ended
 		run.lifeline.Close()
 		return nil, err
@@ -181,7 +181,7 @@ func (in *inherited) report(st Status, err error) {
 		errors.As(err, &r.Missing)
 	}
 	if line, err := json.Marshal(r); err == nil {
-		in.ready.Write(append(line, '\n')) // a starter that is gone needs no answer
+		_, _ = in.ready.Write(append(line, '\n')) // a starter that is gone needs no answer
 	}
 	in.ready.Close()
 	in.ready = nil
@@ -194,7 +194,7 @@ func (in *inherited) follow(end func()) {
 	}
 	go func() { // lives as long as the process
 		var b [1]byte
-		in.lifeline.Read(b[:])
+		_, _ = in.lifeline.Read(b[:])
 		end()
 	}()
 }

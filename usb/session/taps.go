@@ -191,7 +191,7 @@ func (t *TapStream) Next() (Tap, error) {
 		n, err := t.stream.Read(t.buf)
 		t.ready = t.parser.Feed(t.buf[:n])
 		if err != nil && len(t.ready) == 0 {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return Tap{}, fmt.Errorf("read the phone's taps: %w", err)

@@ -65,7 +65,7 @@ func (m *Machine) enter(ctx context.Context, to netip.AddrPort) (net.Conn, way, 
 	defer func() {
 		remove := fmt.Sprintf("hostfwd_remove %s tcp:127.0.0.1:%d", netdevID, w.from.Port())
 		if _, err := m.mon.Monitor(context.WithoutCancel(ctx), remove); err != nil && !errors.Is(err, qmp.ErrClosed) {
-			m.log.Write([]byte(err.Error()))
+			_, _ = m.log.Write([]byte(err.Error()))
 		}
 	}()
 	var d net.Dialer

@@ -184,7 +184,7 @@ func (m *Machine) Stop() {
 	}
 	m.mu.Unlock()
 	if err := m.proc.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		m.log.Write([]byte(err.Error()))
+		_, _ = m.log.Write([]byte(err.Error()))
 	}
 	<-m.done
 	if m.mon != nil {
