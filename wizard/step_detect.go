@@ -108,7 +108,7 @@ func (s *detectStep) keepBoot(ctx context.Context, d usb.Device, boot Bootloader
 	if _, err := os.Stat(path); err == nil {
 		return "", nil
 	}
-	if _, flashed := s.v.journal.Last(StepFlash, d.Serial); flashed {
+	if _, flashed := s.v.journal.Last(StepFlash, d.Serial); flashed || s.v.journal.Torn(StepFlash, d.Serial) {
 		return "", nil // the boot partition holds what we wrote
 	}
 	size, err := strconv.ParseInt(vars["partition-size:boot"], 0, 64)
