@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"portolan/usb"
 	"portolan/usb/kernel"
@@ -22,7 +23,9 @@ type house struct {
 	state   string // the practice phone's folder
 	watcher *usb.Watcher
 	rooms   *rooms.Set
-	phone   *practice.Running // the practice phone, if this run started it
+
+	plugging sync.Mutex        // a person and the detect step may plug in at once
+	phone    *practice.Running // the practice phone, if this run started it
 }
 
 // realPhones are the sources for phones on real cables.
@@ -77,6 +80,8 @@ func (h *house) voyageConfig() (wizard.Config, error) {
 // pluginPractice starts the practice phone if none runs, and plugs it in. A
 // phone that this run started ends with it.
 func (h *house) pluginPractice(ctx context.Context) error {
+	h.plugging.Lock()
+	defer h.plugging.Unlock()
 	if _, err := practice.GetStatus(ctx, h.state); errors.Is(err, practice.ErrNotRunning) {
 		h.phone, err = startPractice(ctx, practice.Settings{StateDir: h.state, Mount: rehearsalMount}, true)
 		if err != nil {
