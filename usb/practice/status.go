@@ -40,6 +40,9 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("the practice phone's %s is held by %s; stop that one, or choose another", e.What, who)
 }
 
+// ExitCode is that of every Portolan that refuses what another one has.
+func (*InUseError) ExitCode() int { return 5 }
+
 // MissingError says which program the host lacks.
 type MissingError struct {
 	Program string `json:"program"`
