@@ -25,6 +25,13 @@ type stepError struct {
 func (e *stepError) Error() string { return string(e.Step) + ": " + e.Err.Error() }
 func (e *stepError) Unwrap() error { return e.Err }
 
+// interruptedError says that a person or a signal ended a step. What broke,
+// broke because of that, so it is not told.
+type interruptedError struct{ stopped, broke error }
+
+func (*interruptedError) Error() string     { return "interrupted; run it again to go on" }
+func (e *interruptedError) Unwrap() []error { return []error{e.stopped, e.broke} }
+
 // Run runs the steps of in, in order, and leaves out those whose inputs are
 // unchanged. It ends at the first error, or within a second of ctx's end.
 func (v *Voyage) Run(ctx context.Context, in RunSteps) error {
@@ -156,8 +163,8 @@ func (v *Voyage) runStep(ctx context.Context, s Step, force bool) error {
 	if err == nil {
 		err = ctx.Err()
 	}
-	if stopped := ctx.Err(); stopped != nil && !errors.Is(err, stopped) { // what broke, broke because of that
-		err = fmt.Errorf("%w: %w", stopped, err)
+	if stopped := ctx.Err(); stopped != nil {
+		err = &interruptedError{stopped, err}
 	}
 	took := v.cfg.Now().Sub(began)
 	if err != nil {
