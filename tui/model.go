@@ -227,12 +227,6 @@ func (m *Model) say(text string, bad bool) {
 	m.notice, m.noticeBad, m.noticeTill = text, bad, m.now.Add(noticeFor)
 }
 
-// typing tells whether letters are text now, so that they are no shortcuts.
-func (m *Model) typing() bool {
-	f := m.activeForm()
-	return m.searching || m.secretOpen || f != nil && f.Typing()
-}
-
 // activeForm is the form that keys go to, or nil.
 func (m *Model) activeForm() *form.Form {
 	if m.focus != 0 {

@@ -37,7 +37,7 @@ func (p *Pane) View(t theme.Theme, w, h int) []string {
 		p.top, p.sub = p.ring.first(), 0
 	}
 	p.cursor = max(p.cursor, p.ring.first())
-	top, sub := p.top, p.sub
+	var top, sub int
 	if p.follow {
 		top, sub = p.bottomTop()
 	} else {

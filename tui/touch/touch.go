@@ -126,9 +126,7 @@ func result(t theme.Theme, r wizard.TouchResult, w int) []string {
 	out = append(out, t.Dim.Render(fmt.Sprintf("residual %.4f of the screen", r.Residual)), "")
 	if r.Rule != "" {
 		out = append(out, t.Title.Render("Rule"))
-		for _, l := range draw.Wrap(draw.Clean(strings.ReplaceAll(r.Rule, "\n", " ")), w) {
-			out = append(out, l)
-		}
+		out = append(out, draw.Wrap(draw.Clean(strings.ReplaceAll(r.Rule, "\n", " ")), w)...)
 		out = append(out, "")
 	}
 	return out

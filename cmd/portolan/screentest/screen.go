@@ -172,7 +172,7 @@ func (t *Terminal) Wait(ctx context.Context, what string, ok func(screen string)
 			if screen = t.Screen(); ok(screen) {
 				return nil
 			}
-			return fmt.Errorf("the program ended (%v) while waiting for %s; the screen was:\n%s", t.exit(), what, screen)
+			return fmt.Errorf("the program ended (%s) while waiting for %s; the screen was:\n%s", t.ending(), what, screen)
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for %s: %w; the screen is:\n%s", what, ctx.Err(), screen)
 		}
@@ -183,6 +183,14 @@ func (t *Terminal) exit() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.err
+}
+
+// ending is how the program ended, in words.
+func (t *Terminal) ending() string {
+	if err := t.exit(); err != nil {
+		return err.Error()
+	}
+	return "exit status 0"
 }
 
 func (t *Terminal) ended() bool {
