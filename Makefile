@@ -50,7 +50,7 @@ test: setup-test $(BIN)
 
 # Adds the voyage with a kernel compiled from source (about 10 minutes).
 test-slow: setup-test $(BIN)
-	PORTOLAN_SLOW=1 $(GO) test -timeout 60m -run 'Slow' -v ./cmd/portolan
+	PORTOLAN_SLOW=1 $(GO) test -timeout 70m -run 'Slow' -v ./cmd/portolan
 
 lint:
 	@test -z "$$(gofmt -l cmd tui wizard usb flashers templates chroot)" || { gofmt -l cmd tui wizard usb flashers templates chroot; exit 1; }

@@ -16,7 +16,7 @@ import (
 
 // patience is how long a test waits for a line or an end before it says that
 // nothing comes. It is no measure of speed: a busy machine may need minutes.
-const patience = 5 * time.Minute
+const patience = 15 * time.Minute
 
 // rig is one port with its answers, and the work folder that all voyages of
 // this package share: what was bootstrapped once serves every test.
@@ -256,9 +256,15 @@ func (p *running) await(pattern string) {
 // wait waits for its end and returns the exit code.
 func (p *running) wait() int {
 	p.t.Helper()
+	return p.waitAtMost(patience)
+}
+
+// waitAtMost is wait for what takes longer, such as compiling a kernel.
+func (p *running) waitAtMost(limit time.Duration) int {
+	p.t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(patience):
+	case <-time.After(limit):
 		p.t.Fatalf("it does not end:\n%s", p.text())
 	}
 	return p.code
