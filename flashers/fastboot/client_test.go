@@ -73,7 +73,7 @@ func TestCommandsAsTheyArrive(t *testing.T) {
 	if !bytes.Equal(r.got()[0], want) || !bytes.Equal(r.held("userdata")[:len(want)], want) {
 		t.Error("the bytes that arrived differ")
 	}
-	if n := len(progress); n != 13 || progress[0] != packet || progress[n-1] != int64(len(want)) {
+	if n := len(progress); n != (len(want)+packet-1)/packet || progress[0] != packet || progress[n-1] != int64(len(want)) {
 		t.Errorf("progress: %d", progress)
 	}
 	if len(lines) != 7 || lines[0] != "working" {

@@ -7,10 +7,10 @@ import (
 	"io"
 )
 
-// packet is how much of a data phase is copied and sent at once: what stays in
-// a processor's cache. That is faster than larger packets, and than the
-// kernel's sendfile.
-const packet = 256 << 10
+// packet is how much of a data phase is sent at once. Beside the fastboot
+// program on the practice phone 2 MiB did best of 256 KiB to 8 MiB: fewer
+// wake-ups of the phone, and still a short time between two words of progress.
+const packet = 2 << 20
 
 // Download sends size bytes of r into the phone's memory, where Flash and Boot
 // find them. progress, if any, gets the bytes sent so far after each packet.
