@@ -41,17 +41,8 @@ func Stop(ctx context.Context, dir string) error {
 	_, asked := ask(patient, dir, request{Do: doStop})
 	if asked == nil {
 		// It is over when it lets go of its lock.
-		for held, err := lock(dir); ; held, err = lock(dir) {
-			if err == nil {
-				held.Close()
-				break
-			}
-			select {
-			case <-patient.Done():
-			case <-time.After(stopPoll):
-				continue
-			}
-			break
+		if held, err := awaitLock(patient, dir); err == nil {
+			held.Close()
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -60,7 +51,10 @@ func Stop(ctx context.Context, dir string) error {
 	if err := sweep(dir, true); err != nil {
 		return fmt.Errorf("stopping the practice phone: %w", err)
 	}
-	held, err := lock(dir)
+	// A process that was killed a moment ago holds its lock until it is gone.
+	dying, done := context.WithTimeout(ctx, killWait)
+	defer done()
+	held, err := awaitLock(dying, dir)
 	if err != nil {
 		return fmt.Errorf("stopping the practice phone: %w", err)
 	}
@@ -69,6 +63,22 @@ func Stop(ctx context.Context, dir string) error {
 		return err
 	}
 	return nil
+}
+
+// awaitLock takes the lock of a state folder as soon as nobody has it. When ctx
+// ends first, the error names the holder.
+func awaitLock(ctx context.Context, dir string) (*os.File, error) {
+	for {
+		held, err := lock(dir)
+		if err == nil {
+			return held, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(stopPoll):
+		}
+	}
 }
 
 // sweep kills the machines of a state folder, and with phones also the
